@@ -1,0 +1,741 @@
+// Generated from the JSON Schemas in this folder by schema/generate.ts. Do not edit.
+
+/**
+ * One line of the exec connector's protocol. The program writes events, results and log lines to stdout; it reads messages from stdin.
+ */
+export type ExecLine = ExecEvent | ExecSent | ExecFailed;
+
+export interface SpoolwayProtocol {
+  "connectors-file"?: ConnectorsFile;
+  "dead-letter"?: DeadLetter;
+  "exec-line"?: ExecLine;
+  heartbeat?: Heartbeat;
+  inbound?: InboundEvent;
+  manifest?: Manifest;
+  outgoing?: OutgoingMessage;
+  receipt?: Receipt;
+  retry?: RetryRecord;
+  supervisor?: SupervisorStatus;
+}
+/**
+ * connectors.yml. A connector's own keys lie beside name and type; its manifest says which.
+ */
+export interface ConnectorsFile {
+  connectors: ConnectorEntry[];
+}
+export interface ConnectorEntry {
+  /**
+   * Instance name of a connector; folder names derive from it.
+   */
+  name: string;
+  /**
+   * A folder of connectors/, a path that starts with ./ or /, or an installed package.
+   */
+  type: string;
+  runtime?: RuntimeSettings;
+  [k: string]: unknown;
+}
+export interface RuntimeSettings {
+  /**
+   * Default true.
+   */
+  enabled?: boolean;
+  /**
+   * Conversations in flight at once.
+   */
+  concurrency?: number;
+  /**
+   * Messages per time, e.g. 5/s, 20/m, 100/h.
+   */
+  rate?: string;
+  retry?: {
+    /**
+     * Attempts that count, before the dead letter.
+     */
+    attempts?: number;
+    /**
+     * A duration: 500ms, 10s, 5m, 2h, 7d.
+     */
+    base?: string;
+    /**
+     * A duration: 500ms, 10s, 5m, 2h, 7d.
+     */
+    max?: string;
+  };
+  /**
+   * What to do with a message that may have been sent when the process died.
+   */
+  on_uncertain?: "resend" | "hold";
+  /**
+   * Above it the connector is restarted.
+   */
+  memory_mb?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  send_timeout?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  connect_timeout?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  probe_every?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  sync_every?: string;
+  sync_limit?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  settle?: string;
+  max_message_bytes?: number;
+  max_attachment_bytes?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  drain?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  sent_keep?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  seen_keep?: string;
+}
+/**
+ * spool/failed/<name>/<id>.json: what could not be sent, why, and what to do.
+ */
+export interface DeadLetter {
+  record: "dead_letter";
+  version: 1;
+  /**
+   * Idempotency key and file name.
+   */
+  id: string;
+  /**
+   * Instance name of a connector; folder names derive from it.
+   */
+  connector: string;
+  /**
+   * How many times sending was begun.
+   */
+  attempts: number;
+  /**
+   * The file name it was dropped under.
+   */
+  drop?: string;
+  history?: AttemptRecord[];
+  failed_at: string;
+  /**
+   * Stable; see docs/errors.md.
+   */
+  code: string;
+  /**
+   * In the platform's own words where there are any.
+   */
+  error: string;
+  /**
+   * What to do.
+   */
+  hint?: string;
+  message?: OutgoingMessage;
+  /**
+   * The drop's text, where it is no valid message.
+   */
+  raw?: string;
+  /**
+   * Its bytes, where they are no UTF-8.
+   */
+  raw_base64?: string;
+  /**
+   * Name of the file beside this one that holds what was refused, as it was.
+   */
+  entry?: string;
+  content_sha256?: string;
+}
+export interface AttemptRecord {
+  attempt: number;
+  started_at: string;
+  ended_at?: string;
+  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
+  code?: string;
+  message?: string;
+  /**
+   * Whether it used up one of retry.attempts.
+   */
+  counted: boolean;
+}
+/**
+ * A drop in spool/outbox/<name>.
+ */
+export interface OutgoingMessage {
+  version?: 1;
+  /**
+   * Idempotency key and file name.
+   */
+  id?: string;
+  /**
+   * Default message.
+   */
+  action?: "message" | "edit" | "delete" | "react" | "typing";
+  /**
+   * Channel, room, address or user. The lane: order is kept inside it.
+   */
+  conversation_id: string;
+  text?: string;
+  /**
+   * For edit, delete and react: the message that it is about.
+   */
+  target?: {
+    platform_id: string;
+  };
+  /**
+   * The emoji or its name, for action react.
+   */
+  reaction?: string;
+  thread_id?: string;
+  reply_to?: string;
+  subject?: string;
+  format?: "plain" | "markdown" | "html";
+  /**
+   * @maxItems 100
+   */
+  attachments?: OutgoingAttachment[];
+  /**
+   * Not sent earlier.
+   */
+  not_before?: string;
+  /**
+   * Not sent later: dead letter `expired`.
+   */
+  expires_at?: string;
+  /**
+   * Higher first, among conversations; never reorders one.
+   */
+  priority?: number;
+  /**
+   * Ignored, so that an inbound `reply` can be copied whole.
+   */
+  connector?: string;
+  /**
+   * Yours: echoed in the receipt.
+   */
+  meta?: {
+    [k: string]: unknown;
+  };
+}
+export interface OutgoingAttachment {
+  /**
+   * media/<sha256>, or a file beside the drop.
+   */
+  path: string;
+  name?: string;
+  media_type?: string;
+  /**
+   * Bytes; filled in at claim.
+   */
+  size?: number;
+  /**
+   * Filled in at claim.
+   */
+  sha256?: string;
+}
+/**
+ * Program to Spoolway: an event. {"text": …, "conversation_id": …} is enough, or the fields of an inbound event.
+ */
+export interface ExecEvent {
+  /**
+   * What makes the event the same when it is delivered again.
+   */
+  key?: string | string[];
+  /**
+   * Echoed on stdin as {"delivered": ack} once the event is durable.
+   */
+  ack?: string;
+  text?: string;
+  conversation_id?: string;
+  kind?: "message" | "edit" | "delete" | "reaction" | "membership" | "receipt" | "typing" | "item" | "event";
+  occurred_at?: string;
+  sender?: {} | string;
+  conversation?: {};
+  platform_id?: string;
+  thread_id?: string;
+  reply_to?: string;
+  mentions_me?: boolean;
+  content?: {};
+  target?: {};
+  raw?: unknown;
+}
+/**
+ * Program to Spoolway: the platform has the message.
+ */
+export interface ExecSent {
+  /**
+   * The message's id.
+   */
+  sent: string;
+  platform_id?: string;
+}
+/**
+ * Program to Spoolway: the message was not sent.
+ */
+export interface ExecFailed {
+  /**
+   * The message's id.
+   */
+  failed: string;
+  code?: string;
+  message?: string;
+  /**
+   * Default retry.
+   */
+  fate?: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
+  retry_after_s?: number;
+}
+/**
+ * spool/heartbeat/<name>.json, rewritten every two seconds by the connector's main loop.
+ */
+export interface Heartbeat {
+  version: 1;
+  name: string;
+  type: string;
+  pid: number;
+  /**
+   * New for every process.
+   */
+  run_id: string;
+  /**
+   * Counts up; what the watchdog looks at.
+   */
+  seq: number;
+  beat_at: string;
+  /**
+   * starting: no session yet. live: a session. offline: reconnecting. failing: a session that its probe calls deaf. stopping: draining.
+   */
+  state: "starting" | "live" | "offline" | "failing" | "stopping";
+  /**
+   * About receiving.
+   */
+  liveness: "live" | "offline" | "failing" | "unknown";
+  last_received_at?: string;
+  last_sent_at?: string;
+  last_probe_ok_at?: string;
+  last_sync_at?: string;
+  received?: number;
+  sent?: number;
+  failed?: number;
+  retried?: number;
+  refused?: number;
+  duplicates?: number;
+  outbox_depth?: number;
+  retry_depth?: number;
+  in_flight?: number;
+  unclaimed?: number;
+  oldest_waiting_s?: number;
+  event_loop_delay_ms?: number;
+  rss_bytes?: number;
+  error?: {
+    code: string;
+    message: string;
+  };
+  /**
+   * What a person should do.
+   */
+  user_action?: string;
+}
+/**
+ * An event in spool/inbox: what arrived on a platform, with the platform's own payload in `raw`.
+ */
+export interface InboundEvent {
+  version: 1;
+  /**
+   * Idempotency key and file name.
+   */
+  id: string;
+  /**
+   * item: a synced record (mail, calendar entry, feed entry). event: anything that fits nowhere else.
+   */
+  kind: "message" | "edit" | "delete" | "reaction" | "membership" | "receipt" | "typing" | "item" | "event";
+  /**
+   * When Spoolway received it, UTC.
+   */
+  received_at: string;
+  /**
+   * When the platform says that it happened.
+   */
+  occurred_at?: string;
+  connector: {
+    type: string;
+    /**
+     * Instance name of a connector; folder names derive from it.
+     */
+    instance: string;
+  };
+  sender?: {
+    /**
+     * The platform's stable id.
+     */
+    id: string;
+    username?: string;
+    display_name?: string;
+    is_bot?: boolean;
+    /**
+     * Sent by this connector's own account: answering it makes an echo loop.
+     */
+    is_self?: boolean;
+  };
+  conversation?: {
+    /**
+     * What to put in conversation_id to answer.
+     */
+    id: string;
+    type?: "direct" | "group" | "channel" | "thread" | "other";
+    name?: string;
+  };
+  /**
+   * The platform's id of this message.
+   */
+  platform_id?: string;
+  thread_id?: string;
+  /**
+   * platform_id of the message that this one answers.
+   */
+  reply_to?: string;
+  mentions_me?: boolean;
+  content?: {
+    text?: string;
+    format?: "plain" | "markdown" | "html";
+    subject?: string;
+    /**
+     * The emoji or its name, for kind reaction.
+     */
+    reaction?: string;
+    attachments?: InboundAttachment[];
+  };
+  /**
+   * For edit, delete, reaction and receipt: the message that it is about.
+   */
+  target?: {
+    platform_id: string;
+  };
+  /**
+   * Copy into an outbox file to answer.
+   */
+  reply?: {
+    /**
+     * Instance name of a connector; folder names derive from it.
+     */
+    connector: string;
+    conversation_id: string;
+    thread_id?: string;
+    reply_to?: string;
+  };
+  /**
+   * The platform's own payload. Integers beyond 2^53 are strings.
+   */
+  raw?: {
+    [k: string]: unknown;
+  };
+}
+export interface InboundAttachment {
+  name: string;
+  media_type?: string;
+  /**
+   * Bytes.
+   */
+  size?: number;
+  sha256?: string;
+  /**
+   * Relative to the spool: media/<sha256>.
+   */
+  path?: string;
+  /**
+   * Where the platform keeps it, if it was not fetched.
+   */
+  url?: string;
+}
+/**
+ * connectors/<type>/manifest.json: what the supervisor knows of a connector without running its code.
+ */
+export interface Manifest {
+  type: string;
+  title: string;
+  /**
+   * One line, for `spoolway types`.
+   */
+  description?: string;
+  /**
+   * Default connector.ts, then connector.js.
+   */
+  entry?: string;
+  /**
+   * tsx for TypeScript beyond type stripping. Default node.
+   */
+  loader?: "node" | "tsx";
+  direction?: "in" | "out" | "both";
+  /**
+   * JSON Schema (draft-07) of the connector's own keys. Unknown keys are errors; `default` is applied; `secret: true` on a property redacts its value.
+   */
+  config: {
+    [k: string]: unknown;
+  };
+  runtime?: RuntimeSettings1;
+}
+/**
+ * This type's defaults of the runtime settings.
+ */
+export interface RuntimeSettings1 {
+  /**
+   * Default true.
+   */
+  enabled?: boolean;
+  /**
+   * Conversations in flight at once.
+   */
+  concurrency?: number;
+  /**
+   * Messages per time, e.g. 5/s, 20/m, 100/h.
+   */
+  rate?: string;
+  retry?: {
+    /**
+     * Attempts that count, before the dead letter.
+     */
+    attempts?: number;
+    /**
+     * A duration: 500ms, 10s, 5m, 2h, 7d.
+     */
+    base?: string;
+    /**
+     * A duration: 500ms, 10s, 5m, 2h, 7d.
+     */
+    max?: string;
+  };
+  /**
+   * What to do with a message that may have been sent when the process died.
+   */
+  on_uncertain?: "resend" | "hold";
+  /**
+   * Above it the connector is restarted.
+   */
+  memory_mb?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  send_timeout?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  connect_timeout?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  probe_every?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  sync_every?: string;
+  sync_limit?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  settle?: string;
+  max_message_bytes?: number;
+  max_attachment_bytes?: number;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  drain?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  sent_keep?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  seen_keep?: string;
+}
+/**
+ * spool/sent/<name>/<id>.json: the platform has the message.
+ */
+export interface Receipt {
+  record: "receipt";
+  version: 1;
+  /**
+   * Idempotency key and file name.
+   */
+  id: string;
+  /**
+   * Instance name of a connector; folder names derive from it.
+   */
+  connector: string;
+  /**
+   * How many times sending was begun.
+   */
+  attempts: number;
+  /**
+   * The file name it was dropped under.
+   */
+  drop?: string;
+  history?: AttemptRecord1[];
+  action?: string;
+  conversation_id?: string;
+  sent_at: string;
+  /**
+   * When it was claimed first.
+   */
+  accepted_at?: string;
+  /**
+   * The platform's id of what was sent.
+   */
+  platform_id?: string;
+  /**
+   * All of them, where one message became several.
+   */
+  platform_ids?: string[];
+  /**
+   * Found on the platform after a crash instead of being sent again.
+   */
+  reconciled?: boolean;
+  /**
+   * Of the drop's bytes: tells a repeated drop from another one with the same id.
+   */
+  content_sha256?: string;
+  meta?: {
+    [k: string]: unknown;
+  };
+}
+export interface AttemptRecord1 {
+  attempt: number;
+  started_at: string;
+  ended_at?: string;
+  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
+  code?: string;
+  message?: string;
+  /**
+   * Whether it used up one of retry.attempts.
+   */
+  counted: boolean;
+}
+/**
+ * spool/retry/<name>/<due>-<id>~<attempt>.json: waits for its time.
+ */
+export interface RetryRecord {
+  record: "retry";
+  version: 1;
+  /**
+   * Idempotency key and file name.
+   */
+  id: string;
+  /**
+   * Instance name of a connector; folder names derive from it.
+   */
+  connector: string;
+  /**
+   * How many times sending was begun.
+   */
+  attempts: number;
+  /**
+   * The file name it was dropped under.
+   */
+  drop?: string;
+  history?: AttemptRecord2[];
+  due_at: string;
+  accepted_at?: string;
+  /**
+   * Attempts that count, since it was dropped or redriven.
+   */
+  budget_used: number;
+  /**
+   * Why it waits; absent when scheduled.
+   */
+  code?: string;
+  error?: string;
+  message: OutgoingMessage;
+  content_sha256?: string;
+}
+export interface AttemptRecord2 {
+  attempt: number;
+  started_at: string;
+  ended_at?: string;
+  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
+  code?: string;
+  message?: string;
+  /**
+   * Whether it used up one of retry.attempts.
+   */
+  counted: boolean;
+}
+/**
+ * spool/heartbeat/_supervisor.json.
+ */
+export interface SupervisorStatus {
+  version: 1;
+  pid: number;
+  host: string;
+  started_at: string;
+  seq: number;
+  beat_at: string;
+  state: "running" | "stopping";
+  spoolway_version?: string;
+  rss_bytes?: number;
+  connectors: ConnectorStatus[];
+  /**
+   * Outbox folders with no connector behind them.
+   */
+  orphan_outboxes?: {
+    name: string;
+    files: number;
+  }[];
+  config_errors?: string[];
+}
+export interface ConnectorStatus {
+  name: string;
+  type: string;
+  /**
+   * parked: crashed too often, tried again later. stopped: exited 100, waits for a change of its config. disabled: enabled is false. invalid: its entry has errors.
+   */
+  state:
+    | "starting"
+    | "live"
+    | "offline"
+    | "failing"
+    | "paused"
+    | "parked"
+    | "backoff"
+    | "stopping"
+    | "stopped"
+    | "disabled"
+    | "invalid";
+  pid?: number;
+  since?: string;
+  restarts?: number;
+  next_start_at?: string;
+  /**
+   * In words: exit code or signal, and why.
+   */
+  last_exit?: string;
+  error?: {
+    code: string;
+    message: string;
+  };
+  user_action?: string;
+}
+
+/**
+ * Spoolway to program: send this; answer with sent or failed.
+ */
+export interface ExecMessage {
+  send: OutgoingMessage;
+}
+
+/**
+ * Spoolway to program: the event with this ack is durable.
+ */
+export interface ExecDelivered {
+  delivered: string;
+}
