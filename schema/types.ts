@@ -6,6 +6,7 @@
 export type ExecLine = ExecEvent | ExecSent | ExecFailed;
 
 export interface SpoolwayProtocol {
+  attempt?: AttemptRecord;
   "connectors-file"?: ConnectorsFile;
   "dead-letter"?: DeadLetter;
   "exec-line"?: ExecLine;
@@ -15,7 +16,23 @@ export interface SpoolwayProtocol {
   outgoing?: OutgoingMessage;
   receipt?: Receipt;
   retry?: RetryRecord;
+  runtime?: RuntimeSettings;
   supervisor?: SupervisorStatus;
+}
+/**
+ * One try to send.
+ */
+export interface AttemptRecord {
+  attempt: number;
+  started_at: string;
+  ended_at?: string;
+  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
+  code?: string;
+  message?: string;
+  /**
+   * Whether it used up one of retry.attempts.
+   */
+  counted: boolean;
 }
 /**
  * connectors.yml. A connector's own keys lie beside name and type; its manifest says which.
@@ -35,6 +52,9 @@ export interface ConnectorEntry {
   runtime?: RuntimeSettings;
   [k: string]: unknown;
 }
+/**
+ * The `runtime:` key of a connector; config/defaults.yml holds the defaults with their reasons.
+ */
 export interface RuntimeSettings {
   /**
    * Default true.
@@ -156,18 +176,6 @@ export interface DeadLetter {
    */
   entry?: string;
   content_sha256?: string;
-}
-export interface AttemptRecord {
-  attempt: number;
-  started_at: string;
-  ended_at?: string;
-  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
-  code?: string;
-  message?: string;
-  /**
-   * Whether it used up one of retry.attempts.
-   */
-  counted: boolean;
 }
 /**
  * A drop in spool/outbox/<name>.
@@ -483,81 +491,7 @@ export interface Manifest {
   config: {
     [k: string]: unknown;
   };
-  runtime?: RuntimeSettings1;
-}
-/**
- * This type's defaults of the runtime settings.
- */
-export interface RuntimeSettings1 {
-  /**
-   * Default true.
-   */
-  enabled?: boolean;
-  /**
-   * Conversations in flight at once.
-   */
-  concurrency?: number;
-  /**
-   * Messages per time, e.g. 5/s, 20/m, 100/h.
-   */
-  rate?: string;
-  retry?: {
-    /**
-     * Attempts that count, before the dead letter.
-     */
-    attempts?: number;
-    /**
-     * A duration: 500ms, 10s, 5m, 2h, 7d.
-     */
-    base?: string;
-    /**
-     * A duration: 500ms, 10s, 5m, 2h, 7d.
-     */
-    max?: string;
-  };
-  /**
-   * What to do with a message that may have been sent when the process died.
-   */
-  on_uncertain?: "resend" | "hold";
-  /**
-   * Above it the connector is restarted.
-   */
-  memory_mb?: number;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  send_timeout?: string;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  connect_timeout?: string;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  probe_every?: string;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  sync_every?: string;
-  sync_limit?: number;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  settle?: string;
-  max_message_bytes?: number;
-  max_attachment_bytes?: number;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  drain?: string;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  sent_keep?: string;
-  /**
-   * A duration: 500ms, 10s, 5m, 2h, 7d.
-   */
-  seen_keep?: string;
+  runtime?: RuntimeSettings;
 }
 /**
  * spool/sent/<name>/<id>.json: the platform has the message.
@@ -581,7 +515,7 @@ export interface Receipt {
    * The file name it was dropped under.
    */
   drop?: string;
-  history?: AttemptRecord1[];
+  history?: AttemptRecord[];
   action?: string;
   conversation_id?: string;
   sent_at: string;
@@ -609,18 +543,6 @@ export interface Receipt {
     [k: string]: unknown;
   };
 }
-export interface AttemptRecord1 {
-  attempt: number;
-  started_at: string;
-  ended_at?: string;
-  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
-  code?: string;
-  message?: string;
-  /**
-   * Whether it used up one of retry.attempts.
-   */
-  counted: boolean;
-}
 /**
  * spool/retry/<name>/<due>-<id>~<attempt>.json: waits for its time.
  */
@@ -643,7 +565,7 @@ export interface RetryRecord {
    * The file name it was dropped under.
    */
   drop?: string;
-  history?: AttemptRecord2[];
+  history?: AttemptRecord[];
   due_at: string;
   accepted_at?: string;
   /**
@@ -657,18 +579,6 @@ export interface RetryRecord {
   error?: string;
   message: OutgoingMessage;
   content_sha256?: string;
-}
-export interface AttemptRecord2 {
-  attempt: number;
-  started_at: string;
-  ended_at?: string;
-  fate: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
-  code?: string;
-  message?: string;
-  /**
-   * Whether it used up one of retry.attempts.
-   */
-  counted: boolean;
 }
 /**
  * spool/heartbeat/_supervisor.json.

@@ -1,0 +1,89 @@
+// What the configuration looks like once it is validated: the same object in the supervisor and, over IPC, in a connector's process.
+import type { Manifest } from "../../schema/types.ts";
+
+/** The runtime settings of one connector: durations in ms, every default applied. */
+export interface ConnectorSettings {
+  enabled: boolean;
+  concurrency: number;
+  /** Messages per interval, or null for no limit of our own. */
+  rate: { count: number; perMs: number } | null;
+  retryAttempts: number;
+  retryBaseMs: number;
+  retryMaxMs: number;
+  onUncertain: "resend" | "hold";
+  memoryMb: number;
+  sendTimeoutMs: number;
+  connectTimeoutMs: number;
+  probeEveryMs: number;
+  syncEveryMs: number;
+  syncLimit: number;
+  settleMs: number;
+  maxMessageBytes: number;
+  maxAttachmentBytes: number;
+  drainMs: number;
+  sentKeepMs: number;
+  seenKeepMs: number;
+}
+
+export interface SupervisorSettings {
+  backoffBaseMs: number;
+  backoffMaxMs: number;
+  healthyAfterMs: number;
+  parkCrashes: number;
+  parkWithinMs: number;
+  parkForMs: number;
+  watchdogMs: number;
+  startGraceMs: number;
+  killAfterMs: number;
+  shutdownMs: number;
+  logLineBytes: number;
+  logLinesPerS: number;
+}
+
+/** One valid entry of connectors.yml. Plain JSON, so that it crosses the IPC channel. */
+export interface ConnectorConfig {
+  name: string;
+  type: string;
+  /** The connector's own keys, validated against the manifest, defaults applied. */
+  config: Record<string, unknown>;
+  settings: ConnectorSettings;
+  /** Absolute path of the module to load. */
+  entry: string;
+  loader: "node" | "tsx";
+  /** Values that must never be logged. */
+  secrets: string[];
+  /** Changes when anything that the connector's process depends on changes. */
+  fingerprint: string;
+}
+
+/** A connector type as found on disk; its code was not run. */
+export interface ConnectorType {
+  type: string;
+  folder: string;
+  entry: string;
+  manifest: Manifest;
+}
+
+/** One mistake in connectors.yml (or config/defaults.yml), with its place. */
+export interface ConfigProblem {
+  file: string;
+  /** 1-based; 0 where there is no place. */
+  line: number;
+  column: number;
+  /** What was found and what was expected. */
+  message: string;
+  /** What to do, e.g. did you mean `channels`? */
+  hint?: string;
+  /** Index and name of the entry that it disables; absent when the whole file is unusable. */
+  connector?: string;
+}
+
+export interface LoadedConfig {
+  connectors: ConnectorConfig[];
+  /** Entries with errors: they are disabled, the others run. */
+  invalid: Array<{ name: string; type: string; problems: ConfigProblem[] }>;
+  supervisor: SupervisorSettings;
+  problems: ConfigProblem[];
+  /** True when the file as a whole cannot be used (unreadable, not YAML, no list): a running supervisor then changes nothing. */
+  unusable: boolean;
+}
