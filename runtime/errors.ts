@@ -12,16 +12,25 @@ const table = {
   send_failed: ["retry", "Look at the connector's log; it is tried again by itself."],
   rate_limited: ["rate_limited", "Nothing: it goes on when the platform allows."],
   disconnected: ["reconnect", "Nothing: it goes on when the platform can be reached."],
-  timed_out: ["uncertain", "The platform did not answer in time. Raise runtime.send_timeout if it is just slow."],
+  timed_out: [
+    "uncertain",
+    "The platform did not answer in time. Raise runtime.send_timeout if it is just slow.",
+  ],
   rejected: ["reject", "The platform refused the message. Change it, then: spoolway failed retry"],
-  unauthorized: ["stop", "Check the credentials in connectors.yml; saving the file starts the connector again."],
+  unauthorized: [
+    "stop",
+    "Check the credentials in connectors.yml; saving the file starts the connector again.",
+  ],
   not_supported: ["reject", "This connector cannot do that. See its README for the actions it knows."],
   too_large: ["reject", "Shorten the message, or send a part of it as an attachment."],
-  attachment_missing: ["reject", "Put the file beside the drop before the drop itself, then: spoolway failed retry"],
+  attachment_missing: [
+    "reject",
+    "Put the file beside the drop before the drop itself, then: spoolway failed retry",
+  ],
   attachment_outside: ["reject", "Attachments must lie beside the drop or in the spool's media folder."],
 
   // A drop that is refused.
-  invalid_json: ["reject", "Write one JSON object in UTF-8, e.g. {\"conversation_id\":\"#dev\",\"text\":\"hi\"}"],
+  invalid_json: ["reject", 'Write one JSON object in UTF-8, e.g. {"conversation_id":"#dev","text":"hi"}'],
   invalid_encoding: ["reject", "Save the file as UTF-8."],
   invalid_message: ["reject", "See schema/outgoing.schema.json for the keys that a message may have."],
   too_deep: ["reject", "Nest at most 64 levels."],
@@ -31,12 +40,18 @@ const table = {
   not_a_file: ["reject", "Drop regular files only: no links, pipes, sockets or folders named *.json."],
   unreadable: ["reject", "Give the user that runs spoolway permission to read the file."],
   duplicate_id: ["reject", "Another message with this id exists. Use a new id for a new message."],
-  refused_interrupted: ["reject", "It was being refused when the process died; the file beside this one is what was dropped."],
+  refused_interrupted: [
+    "reject",
+    "It was being refused when the process died; the file beside this one is what was dropped.",
+  ],
 
   // Ends that are not refusals.
   expired: ["reject", "It was not sent before its expires_at."],
   attempts_exhausted: ["reject", "See the history for what went wrong, then: spoolway failed retry"],
-  outcome_unknown: ["reject", "It may have been sent. Look on the platform; if it is not there: spoolway failed retry"],
+  outcome_unknown: [
+    "reject",
+    "It may have been sent. Look on the platform; if it is not there: spoolway failed retry",
+  ],
 
   // The spool.
   spool_write_failed: ["reconnect", "Free disk space or check the disk; nothing was acknowledged."],
@@ -45,7 +60,10 @@ const table = {
 
   // Configuration and inbound.
   config_invalid: ["stop", "Run: spoolway check"],
-  invalid_event: ["reject", "The connector delivered something that schema/inbound.schema.json does not allow."],
+  invalid_event: [
+    "reject",
+    "The connector delivered something that schema/inbound.schema.json does not allow.",
+  ],
   connector_broken: ["stop", "The connector's code could not be loaded. See its log."],
   usage: ["reject", "See: spoolway help"],
 } as const satisfies Record<string, readonly [Fate, string]>;

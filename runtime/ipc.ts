@@ -3,7 +3,7 @@ import type { ConnectorConfig } from "./config/model.ts";
 
 /** Supervisor to connector. `start` is the first message and comes once. */
 export type ToConnector =
-  | { type: "start"; connector: ConnectorConfig; spool: string }
+  | { type: "start"; connector: ConnectorConfig; home: string; spool: string }
   /** Finish what is in flight within drainMs, then exit 0. */
   | { type: "stop" }
   /** Run a sync now. */

@@ -8,7 +8,11 @@ import { delimiter, join } from "node:path";
  * setpriv, which then executes the command in its own place: the pid is the command's). Elsewhere, or without setpriv, the child must notice
  * by itself that its stdin or IPC channel was closed.
  */
-export function spawnTethered(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+export function spawnTethered(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions = {},
+): ChildProcess {
   const setpriv = tether();
   if (setpriv === undefined) return spawn(command, args, options);
   return spawn(setpriv, ["--pdeathsig", "KILL", "--", command, ...args], options);

@@ -17,6 +17,7 @@ export { SpoolwayError, toSpoolwayError } from "./errors.ts";
 export type { InboundEvent, OutgoingMessage } from "../schema/types.ts";
 export { sleep, backoffMs } from "./timing.ts";
 export { spawnTethered } from "./process.ts";
+export { parseJson } from "./spool/json.ts";
 
 /** Bytes that came with an event. `data` is streamed into spool/media; give `url` where it was not fetched. */
 export interface DraftAttachment {
@@ -27,8 +28,10 @@ export interface DraftAttachment {
 }
 
 /** An event as a connector delivers it; the runtime adds version, id, received_at, connector and reply. */
-export interface Draft
-  extends Omit<InboundEvent, "version" | "id" | "received_at" | "connector" | "reply" | "content" | "kind"> {
+export interface Draft extends Omit<
+  InboundEvent,
+  "version" | "id" | "received_at" | "connector" | "reply" | "content" | "kind"
+> {
   /**
    * What makes the platform's event unique: conversation, message id, revision. The same key is the same event, delivered once. Without it every
    * delivery is a new event.
@@ -64,6 +67,8 @@ export interface Context<Config = unknown> {
   /** The instance's name in connectors.yml. */
   readonly name: string;
   readonly type: string;
+  /** The folder that holds connectors.yml: relative paths in a config are relative to it. */
+  readonly home: string;
   /** Validated against the manifest's schema, defaults applied, frozen. */
   readonly config: Readonly<Config>;
   readonly log: Logger;
@@ -124,7 +129,11 @@ export interface ConnectorDefinition<Config, Session> {
   /** Cheap proof that the link is alive, every `runtime.probe_every`. A throw means deaf; twice in a row reconnects. */
   probe?(session: Session, ctx: Context<Config>): Promise<void>;
   /** After a crash: did this message arrive? `undefined` when that cannot be told. */
-  reconcile?(session: Session, message: Outgoing, ctx: Context<Config>): Promise<SendResult | "not_sent" | undefined>;
+  reconcile?(
+    session: Session,
+    message: Outgoing,
+    ctx: Context<Config>,
+  ): Promise<SendResult | "not_sent" | undefined>;
   /** Ends the session; must be safe on a half-dead one. The signal has aborted already. */
   close?(session: Session): Promise<void>;
 }
@@ -137,7 +146,11 @@ export function defineConnector<Config = Record<string, unknown>, Session = void
 }
 
 /** The message can never be sent: dead letter with this code and the platform's own words. */
-export function reject(message: string, code = "rejected", options: SpoolwayErrorOptions = {}): SpoolwayError {
+export function reject(
+  message: string,
+  code = "rejected",
+  options: SpoolwayErrorOptions = {},
+): SpoolwayError {
   return new SpoolwayError(code, message, { ...options, fate: "reject" });
 }
 /** Not sent, try again later; counts as an attempt. */

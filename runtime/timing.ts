@@ -25,7 +25,9 @@ const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as con
 export function parseDuration(text: string): number {
   const match = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/.exec(text);
   if (!match) {
-    throw new SpoolwayError("usage", `not a duration: ${JSON.stringify(text)}`, { hint: "Write 500ms, 10s, 5m, 2h or 7d." });
+    throw new SpoolwayError("usage", `not a duration: ${JSON.stringify(text)}`, {
+      hint: "Write 500ms, 10s, 5m, 2h or 7d.",
+    });
   }
   return Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
 }

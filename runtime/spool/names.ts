@@ -44,7 +44,11 @@ function base32(digest: Buffer): string {
 /** The id of an inbound event: the same key of the same connector has the same id. */
 export function eventId(connector: string, key: readonly string[] | undefined): string {
   if (key === undefined) return base32(randomBytes(32));
-  return base32(createHash("sha256").update(`${connector}\0${JSON.stringify(key)}`).digest());
+  return base32(
+    createHash("sha256")
+      .update(`${connector}\0${JSON.stringify(key)}`)
+      .digest(),
+  );
 }
 
 /** The id of a drop that declares none: the same file is the same message, also after a power cut. */

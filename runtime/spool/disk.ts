@@ -1,0 +1,124 @@
+// The only code that changes names or forces bytes to stable storage in the spool. Everything above it speaks of files and folders through
+// this small surface, so that the rules of schema/README.md ("Publishing") stand in one place.
+//
+// Cheap calls (open, write, rename, unlink) are synchronous: a trip through the thread pool costs more than they do. fsync waits for the disk and
+// is asynchronous; one fsync of a folder serves everyone who asked before it began.
+import * as fs from "node:fs";
+import { promisify } from "node:util";
+import { errnoOf, SpoolwayError } from "../errors.ts";
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants;
+const fsync = promisify(fs.fsync);
+
+/** Opens a new file for writing, 0600. The name must be free; a link there is never followed. */
+export function createFile(path: string): number {
+  return fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+}
+
+/** Opens for reading without following a link and without waiting for a pipe's writer. */
+export function openForReading(path: string): number {
+  return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+}
+
+/** Writes all of it; a short write is continued. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  let offset = 0;
+  while (offset < bytes.length) offset += fs.writeSync(fd, bytes, offset);
+}
+
+/** Forces a file's bytes to stable storage. A failure must not be retried on the same file: see schema/README.md. */
+export function syncFile(fd: number): Promise<void> {
+  return fsync(fd);
+}
+
+/** Moves a name; an existing target is replaced, so only for targets that have one writer. False when there was nothing to move. */
+export function move(from: string, to: string): boolean {
+  try {
+    fs.renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Gives a file a second name; false when that name is taken (it never replaces). */
+export function linkExclusive(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Removes a name; false when it was gone already. */
+export function remove(path: string): boolean {
+  try {
+    fs.unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Makes a folder, 0700, with its parents. */
+export function makeFolder(path: string): void {
+  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+interface FolderSync {
+  running: Promise<void>;
+  /** Begins when `running` ends; everyone who asks meanwhile shares it. */
+  next: Promise<void> | undefined;
+}
+const folderSyncs = new Map<string, FolderSync>();
+
+/**
+ * Forces the names in a folder to stable storage: resolves after an fsync that began after this call. Rejects with spool_write_failed.
+ */
+export function syncFolder(folder: string): Promise<void> {
+  const entry = folderSyncs.get(folder);
+  if (entry === undefined) {
+    const created: FolderSync = { running: syncFolderNow(folder), next: undefined };
+    folderSyncs.set(folder, created);
+    release(folder, created, created.running);
+    return created.running;
+  }
+  // The one under way may have begun before the caller's rename: it does not count.
+  entry.next ??= entry.running.then(
+    () => advance(folder, entry),
+    () => advance(folder, entry),
+  );
+  return entry.next;
+}
+
+function advance(folder: string, entry: FolderSync): Promise<void> {
+  entry.running = syncFolderNow(folder);
+  entry.next = undefined;
+  release(folder, entry, entry.running);
+  return entry.running;
+}
+
+function release(folder: string, entry: FolderSync, run: Promise<void>): void {
+  const done = (): void => {
+    if (entry.running === run && entry.next === undefined) folderSyncs.delete(folder);
+  };
+  run.then(done, done);
+}
+
+async function syncFolderNow(folder: string): Promise<void> {
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(folder, O_RDONLY);
+    await fsync(fd);
+  } catch (error) {
+    throw new SpoolwayError("spool_write_failed", `could not sync ${folder}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,82 @@
+// Opening a spool: its folders, a proof that its file system can do what the protocol needs, and the sweep of what dead processes left.
+import { closeSync, lstatSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, SpoolwayError } from "../errors.ts";
+import {
+  createFile,
+  linkExclusive,
+  makeFolder,
+  move,
+  remove,
+  syncFile,
+  syncFolder,
+  writeAll,
+} from "./disk.ts";
+import { perConnector, shared, spoolPaths, type SpoolPaths } from "./names.ts";
+import { sweepTmp, tmpPath } from "./tmp.ts";
+
+/**
+ * Creates what is missing, checks the file system, sweeps tmp/. For the supervisor, before any connector runs. Throws spool_unusable with what
+ * does not work.
+ */
+export async function openSpool(root: string): Promise<void> {
+  for (const folder of [...perConnector, ...shared]) ensureFolder(join(root, folder));
+  sweepTmp(join(root, "tmp"));
+  await checkFileSystem(root);
+}
+
+/** Creates a connector's folders and returns all paths it works with. Throws spool_unusable. */
+export function prepareConnector(root: string, name: string): SpoolPaths {
+  const paths = spoolPaths(root, name);
+  for (const folder of perConnector) ensureFolder(paths[folder]);
+  return paths;
+}
+
+function ensureFolder(path: string): void {
+  try {
+    makeFolder(path);
+    // A link here could lead the whole protocol to another file system or to somebody else's folder.
+    if (!lstatSync(path).isDirectory()) throw new Error("it is a link or a file, not a folder");
+  } catch (error) {
+    throw new SpoolwayError("spool_unusable", `${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Proves on real files that create, write, fsync, link, rename and folder fsync work, and that all folders share one device. */
+async function checkFileSystem(root: string): Promise<void> {
+  const device = statSync(root).dev;
+  for (const folder of [...perConnector, ...shared]) {
+    if (statSync(join(root, folder)).dev !== device) {
+      throw new SpoolwayError(
+        "spool_unusable",
+        `${join(root, folder)} lies on another file system than ${root}`,
+      );
+    }
+  }
+  const tmp = join(root, "tmp");
+  const [first, second, third] = [tmpPath(tmp), tmpPath(tmp), tmpPath(tmp)];
+  let step = "create a file";
+  try {
+    const fd = createFile(first);
+    try {
+      step = "write";
+      writeAll(fd, Buffer.from("check"));
+      step = "fsync";
+      await syncFile(fd);
+    } finally {
+      closeSync(fd);
+    }
+    step = "make a hard link";
+    if (!linkExclusive(first, second)) throw new Error("the name was taken");
+    if (linkExclusive(first, second)) throw new Error("a link replaced an existing file");
+    step = "rename";
+    if (!move(first, third)) throw new Error("the file was gone");
+    step = "fsync a folder";
+    await syncFolder(tmp);
+  } catch (error) {
+    const reason = errnoOf(error) ?? (error as Error).message;
+    throw new SpoolwayError("spool_unusable", `cannot ${step} in ${tmp}: ${reason}`, { cause: error });
+  } finally {
+    for (const path of [first, second, third]) remove(path);
+  }
+}

@@ -1,0 +1,63 @@
+// Files that have no name yet, in spool/tmp. The name says which process writes it, so that a sweep removes only what nobody writes any more.
+import { createHash } from "node:crypto";
+import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { errnoOf } from "../errors.ts";
+import { remove } from "./disk.ts";
+
+let counter = 0;
+let ownPrefix: string | undefined;
+
+/** Two processes see the same pids only on the same host and in the same pid namespace. */
+function pidSpace(): string {
+  let namespace = "";
+  try {
+    namespace = readlinkSync("/proc/self/ns/pid");
+  } catch {
+    // no /proc: pids are the host's
+  }
+  return createHash("sha256").update(`${hostname()}\0${namespace}`).digest("hex").slice(0, 8);
+}
+
+/** A fresh path in tmp/: `<host>-<pid>-<start>-<n>`. */
+export function tmpPath(tmp: string): string {
+  ownPrefix ??= `${pidSpace()}-${process.pid}-${Date.now().toString(36)}`;
+  counter += 1;
+  return join(tmp, `${ownPrefix}-${counter}`);
+}
+
+const otherHostMaxAgeMs = 3_600_000;
+
+/** Removes what dead processes left in tmp/ (R5). Returns how many. Call it before any connector runs. */
+export function sweepTmp(tmp: string): number {
+  const here = pidSpace();
+  let removed = 0;
+  for (const name of readdirSync(tmp)) {
+    const match = /^([0-9a-f]{8})-(\d+)-/.exec(name);
+    const abandoned =
+      match?.[1] === here ? !isAlive(Number(match[2])) : ageMs(join(tmp, name)) > otherHostMaxAgeMs;
+    if (abandoned && remove(join(tmp, name))) removed += 1;
+  }
+  return removed;
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "EPERM";
+  }
+}
+
+function ageMs(path: string): number {
+  try {
+    const stat = lstatSync(path);
+    return stat.isFile() ? Date.now() - stat.mtimeMs : 0;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return 0;
+    throw error;
+  }
+}
