@@ -9,38 +9,19 @@
 //   connect ──ok──▶ receive + sync + probe + sends ──any loss──▶ signal aborts, all tasks end ──▶ close ──▶ connect …
 //      └─throws──▶ backoff, connect again (fate stop: the process exits 100 and waits for a change of its config)
 import type { Readable } from "node:stream";
-import type { InboundEvent, OutgoingMessage, OutgoingAttachment } from "../schema/types.ts";
+import type { OutgoingMessage, OutgoingAttachment } from "../schema/types.ts";
+import type { Draft } from "./draft.ts";
 import { SpoolwayError, type SpoolwayErrorOptions } from "./errors.ts";
 
 export type { Fate } from "./errors.ts";
 export { SpoolwayError, toSpoolwayError } from "./errors.ts";
 export type { InboundEvent, OutgoingMessage } from "../schema/types.ts";
+export type { Draft, DraftAttachment } from "./draft.ts";
+export { draftFromShorthand } from "./shorthand.ts";
 export { sleep, backoffMs } from "./timing.ts";
 export { spawnTethered } from "./process.ts";
+export { printable } from "./printable.ts";
 export { parseJson } from "./spool/json.ts";
-
-/** Bytes that came with an event. `data` is streamed into spool/media; give `url` where it was not fetched. */
-export interface DraftAttachment {
-  name: string;
-  media_type?: string;
-  data?: Uint8Array | Readable;
-  url?: string;
-}
-
-/** An event as a connector delivers it; the runtime adds version, id, received_at, connector and reply. */
-export interface Draft extends Omit<
-  InboundEvent,
-  "version" | "id" | "received_at" | "connector" | "reply" | "content" | "kind"
-> {
-  /**
-   * What makes the platform's event unique: conversation, message id, revision. The same key is the same event, delivered once. Without it every
-   * delivery is a new event.
-   */
-  key?: readonly string[];
-  /** Default "message". */
-  kind?: InboundEvent["kind"];
-  content?: Omit<NonNullable<InboundEvent["content"]>, "attachments"> & { attachments?: DraftAttachment[] };
-}
 
 /** What deliver resolves with, once the event is on stable storage. */
 export interface Delivered {

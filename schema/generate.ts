@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import standaloneModule from "ajv/dist/standalone/index.js";
-import { compile } from "json-schema-to-typescript";
+import { compile, type JSONSchema } from "json-schema-to-typescript";
 
 const here = import.meta.dirname;
 const header = "// Generated from the JSON Schemas in this folder by schema/generate.ts. Do not edit.\n";
@@ -18,7 +18,7 @@ const schemas = new Map<string, Record<string, unknown>>(
 /** One TypeScript interface for each schema and for each titled definition in it. */
 async function generateTypes(): Promise<string> {
   // One root that refers to all, so that a shared definition is written once.
-  const root = {
+  const root: JSONSchema = {
     title: "SpoolwayProtocol",
     type: "object",
     additionalProperties: false,

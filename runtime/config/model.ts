@@ -74,16 +74,23 @@ export interface ConfigProblem {
   message: string;
   /** What to do, e.g. did you mean `channels`? */
   hint?: string;
-  /** Index and name of the entry that it disables; absent when the whole file is unusable. */
+  /** The entry that it disables, as in LoadedConfig.invalid; absent when it belongs to no entry. */
   connector?: string;
+  /** The line, with secrets masked, and the 0-based column in it that is meant. */
+  source?: { text: string; column: number };
 }
 
 export interface LoadedConfig {
   connectors: ConnectorConfig[];
-  /** Entries with errors: they are disabled, the others run. */
+  /**
+   * Entries with errors: they are disabled, the others run. `name` is safe to show and unique; where the written one is no valid name or taken, it
+   * is made from the entry's number (`#3`, `web#2`), which never is an instance name.
+   */
   invalid: Array<{ name: string; type: string; problems: ConfigProblem[] }>;
   supervisor: SupervisorSettings;
   problems: ConfigProblem[];
   /** True when the file as a whole cannot be used (unreadable, not YAML, no list): a running supervisor then changes nothing. */
   unusable: boolean;
+  /** Absolute paths of everything that was read or looked for: when one of them changes, the configuration may have changed. */
+  files: string[];
 }

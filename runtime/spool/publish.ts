@@ -70,7 +70,7 @@ function giveName(temp: string, item: Publication): { name: string; existed: boo
   const name = item.name();
   const final = join(item.folder, name);
   if (!item.exclusive) {
-    move(temp, final);
+    if (!move(temp, final)) throw new Error(`${temp} was removed by somebody else`);
     return { name, existed: false };
   }
   const created = linkExclusive(temp, final);

@@ -1,0 +1,64 @@
+// A stream of bytes as lines, in bounded memory however long a line is and in however small pieces it comes.
+
+export interface Line {
+  /** Without its end (\n or \r\n); only the first maxBytes of a line that is longer. */
+  bytes: Buffer;
+  /** How many more bytes the line had; 0 for a whole one. */
+  cut: number;
+}
+
+const newline = 0x0a;
+const carriageReturn = 0x0d;
+
+export class LineSplitter {
+  readonly #maxBytes: number;
+  /** The line under way. Copied together, because thousands of one-byte chunks would weigh more than their bytes. */
+  #held = Buffer.alloc(0);
+  #length = 0;
+  #cut = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The lines that this chunk completes. */
+  *push(chunk: Buffer): Generator<Line> {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(newline, start);
+      this.#hold(chunk.subarray(start, end < 0 ? chunk.length : end));
+      if (end < 0) return;
+      yield this.#take();
+      start = end + 1;
+    }
+  }
+
+  /** What came after the last newline, when the stream has ended. */
+  end(): Line | undefined {
+    return this.#length === 0 && this.#cut === 0 ? undefined : this.#take();
+  }
+
+  #hold(piece: Buffer): void {
+    const room = this.#maxBytes - this.#length;
+    const taken = piece.length > room ? piece.subarray(0, room) : piece;
+    this.#cut += piece.length - taken.length;
+    if (this.#length + taken.length > this.#held.length) {
+      const larger = Buffer.alloc(Math.min(this.#maxBytes, Math.max(4096, 2 * (this.#length + taken.length))));
+      this.#held.copy(larger, 0, 0, this.#length);
+      this.#held = larger;
+    }
+    taken.copy(this.#held, this.#length);
+    this.#length += taken.length;
+  }
+
+  #take(): Line {
+    const whole = this.#cut === 0;
+    const length = whole && this.#held[this.#length - 1] === carriageReturn ? this.#length - 1 : this.#length;
+    const line = { bytes: this.#held.subarray(0, this.#length > 0 ? length : 0), cut: this.#cut };
+    // A new buffer for the next line: the one before is the reader's now.
+    this.#held = Buffer.alloc(0);
+    this.#length = 0;
+    this.#cut = 0;
+    return line;
+  }
+}

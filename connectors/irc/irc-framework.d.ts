@@ -1,0 +1,77 @@
+// The part of irc-framework 4.14.0 that this connector uses; the package ships no types.
+declare module "irc-framework" {
+  /** A parsed line. Tags are unescaped, their names in lower case. */
+  export interface IrcMessage {
+    tags: Record<string, string>;
+    /** The source as it stands on the wire: nick!user@host, or a server's name. */
+    prefix: string;
+    /** Empty when the source is a server. */
+    nick: string;
+    ident: string;
+    hostname: string;
+    /** Upper case; numerics as three digits. */
+    command: string;
+    params: string[];
+  }
+
+  /** What irc-framework calls on a transport; it emits open, line, close, debug and extra. */
+  export interface Transport {
+    connect(): void;
+    writeLine(line: string, callback?: () => void): void;
+    close(force: boolean): void;
+    disposeSocket(): void;
+    setEncoding(encoding: string): boolean;
+  }
+
+  export interface ClientOptions {
+    nick: string;
+    username: string;
+    gecos: string;
+    /** Server password. */
+    password: string | undefined;
+    /** SASL login. An object without an account means none; undefined would use `password` for it. */
+    account: { account?: string; password?: string };
+    sasl_mechanism: "PLAIN" | "EXTERNAL";
+    /** Answer to CTCP VERSION; "" for none. */
+    version: string;
+    encoding: string;
+    auto_reconnect: boolean;
+    enable_echomessage: boolean;
+    enable_chghost: boolean;
+    /** Seconds; 0 turns the library's own pings off. */
+    ping_interval: number;
+    ping_timeout: number;
+    /** Called with these options. */
+    transport: new (options: ClientOptions) => Transport;
+  }
+
+  export interface NetworkInfo {
+    /** ISUPPORT. */
+    options: Record<string, unknown>;
+    cap: { available: Map<string, string>; isEnabled(name: string): boolean };
+    isChannelName(name: string): boolean;
+    /** Whether the server lets clients send this tag. */
+    supportsTag(name: string): boolean;
+  }
+
+  type RawMiddleware = (
+    command: string,
+    message: IrcMessage,
+    line: string,
+    client: Client,
+    next: () => void,
+  ) => void;
+
+  export class Client {
+    network: NetworkInfo;
+    connection: { write(line: string): void };
+    requestCap(names: string[]): void;
+    use(install: (client: Client, raw: { use(middleware: RawMiddleware): void }) => void): this;
+    connect(options: ClientOptions): void;
+    /** Lower case by the server's CASEMAPPING. */
+    caseLower(text: string): string;
+    on(event: "socket close", listener: (error: Error | false) => void): this;
+    on(event: "sasl failed", listener: (event: { reason: string; message?: string }) => void): this;
+    on(event: "loggedin", listener: (event: { account: string }) => void): this;
+  }
+}

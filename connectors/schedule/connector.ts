@@ -1,0 +1,129 @@
+// Cron jobs as events. For each job the time of the last run that was handled is durable, and everything follows from it: the runs between it and now are
+// due. One that is on time is an event; runs that nobody was there for (downtime, suspend) become one event that counts them.
+//
+// The wall clock may step. Back: nothing that ran runs again, since what is handled only grows. Forward: the runs in between were missed.
+// No timer is longer than maxSleepMs, so that a step or a suspend is noticed within that time.
+import { defineConnector, sleep, stop, type Context } from "spoolway/sdk";
+import { dueRuns, type Job, type JobConfig, msToNext, parseJob } from "./plan.ts";
+
+interface Config {
+  jobs: JobConfig[];
+}
+
+/** What is durable of a job. With another expression or zone it is another job, which has missed nothing yet. */
+interface Handled {
+  cron: string;
+  timezone: string;
+  /** Scheduled time of the last run that was handled; at first, when the job was first seen. */
+  last: string;
+}
+
+interface Session {
+  jobs: Job[];
+  handled: Record<string, Handled>;
+}
+
+const maxSleepMs = 30_000;
+/** A run that is handled later than this was missed. Ten seconds cover a busy disk. */
+const lateMs = 10_000;
+/** What was handled this far in the future was handled while the clock was wrong. */
+const wrongClockMs = 3_600_000;
+
+export default defineConnector<Config, Session>({
+  async connect(ctx) {
+    const jobs = parseJobs(ctx.config.jobs);
+    const known = (await ctx.state.get<Record<string, Handled>>("jobs")) ?? {};
+    const handled: Record<string, Handled> = Object.create(null) as Record<string, Handled>;
+    for (const job of jobs) {
+      const before = Object.hasOwn(known, job.name) ? known[job.name] : undefined;
+      const same = before !== undefined && before.cron === job.cron && before.timezone === job.timezone;
+      handled[job.name] = same ? before : handledUntil(job, new Date());
+      if (job.times.nextRun() === null) ctx.log.warn("job.over", { job: job.name, cron: job.cron });
+    }
+    await ctx.state.set("jobs", handled);
+    return { jobs, handled };
+  },
+
+  async receive(session, ctx) {
+    let catchingUp = true;
+    while (!ctx.signal.aborted) {
+      for (const job of session.jobs) await runJob(job, session, catchingUp, ctx);
+      catchingUp = false;
+      const waiting = session.jobs.map((job) => ({ times: job.times, after: lastHandled(job, session) }));
+      await sleep(Math.max(1, Math.min(maxSleepMs, msToNext(waiting, new Date()))), ctx.signal);
+    }
+  },
+});
+
+/** Throws `config_invalid` with all that is wrong: nothing gets better before a person changes it. */
+function parseJobs(configs: readonly JobConfig[]): Job[] {
+  const now = new Date();
+  const problems: string[] = [];
+  const jobs = new Map<string, Job>();
+  for (const config of configs) {
+    const job = parseJob(config, now);
+    if (typeof job === "string") problems.push(`job ${JSON.stringify(config.name)}: ${job}`);
+    else if (jobs.has(job.name)) problems.push(`job ${JSON.stringify(job.name)}: two jobs have this name`);
+    else jobs.set(job.name, job);
+  }
+  if (problems.length === 0) return [...jobs.values()];
+  const hint = "Correct `jobs` in connectors.yml; saving the file starts the connector again.";
+  throw stop(problems.join("; "), hint, "config_invalid");
+}
+
+const handledUntil = (job: Job, time: Date): Handled => ({
+  cron: job.cron,
+  timezone: job.timezone,
+  last: time.toISOString(),
+});
+
+const lastHandled = (job: Job, session: Session): Date =>
+  new Date((session.handled[job.name] as Handled).last);
+
+/** Handles what is due of one job. At the start of a session whatever is due was missed. */
+async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Context<Config>): Promise<void> {
+  const now = new Date();
+  let after = lastHandled(job, session);
+  if (after.getTime() - now.getTime() > wrongClockMs) {
+    ctx.log.warn("clock.stepped_back", { job: job.name, handled_until: after.toISOString() });
+    await settle(job, now, session, ctx);
+    return;
+  }
+  while (!ctx.signal.aborted) {
+    const due = dueRuns(job.times, after, now);
+    if (due === undefined) return;
+    const missed = catchingUp || now.getTime() - due.first.getTime() > lateMs;
+    after = missed ? due.last : due.first;
+    if (missed) {
+      const since = due.first.toISOString();
+      ctx.log.info("job.missed", { job: job.name, missed: due.count, missed_since: since, then: job.missed });
+      const report = {
+        missed: due.count,
+        missed_since: since,
+        ...(due.capped ? { missed_capped: true } : {}),
+      };
+      if (job.missed === "once") await deliver(job, after, report, ctx);
+    } else {
+      await deliver(job, after, { missed: 0 }, ctx);
+    }
+    // A crash before this line repeats the event with the same key, which makes no second file.
+    await settle(job, after, session, ctx);
+  }
+}
+
+async function deliver(job: Job, at: Date, report: object, ctx: Context<Config>): Promise<void> {
+  const scheduled = at.toISOString();
+  await ctx.deliver({
+    key: [job.name, scheduled],
+    kind: "event",
+    occurred_at: scheduled,
+    conversation: { id: job.conversation_id ?? job.name, type: "other", name: job.name },
+    content: { text: job.text ?? job.name, format: "plain" },
+    raw: { job: job.name, cron: job.cron, timezone: job.timezone, scheduled_for: scheduled, ...report },
+  });
+}
+
+async function settle(job: Job, at: Date, session: Session, ctx: Context<Config>): Promise<void> {
+  session.handled[job.name] = handledUntil(job, at);
+  await ctx.state.set("jobs", session.handled);
+}

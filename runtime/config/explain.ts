@@ -1,0 +1,213 @@
+// ajv's errors in words for people: what was found, what was expected, what to do, and where. Never the value of a secret.
+import type { ErrorObject } from "ajv";
+import type { Node } from "./document.ts";
+import type { Finding, SourceFile } from "./source.ts";
+import { didYouMean, nearest } from "./suggest.ts";
+import { findNode } from "./validate.ts";
+
+export interface Subject {
+  root: Node;
+  source: SourceFile;
+  /** The root's name in messages, "" for none: `runtime` gives `runtime.rate`. */
+  label: string;
+  /** JSON Pointers of secret values. */
+  secrets: ReadonlySet<string>;
+  alsoKnown: readonly string[];
+}
+
+type Schema = Record<string, unknown>;
+
+/** One finding for each mistake. */
+export function explain(errors: readonly ErrorObject[], subject: Subject): Finding[] {
+  const findings: Finding[] = [];
+  const seen = new Set<string>();
+  for (const error of withoutAlternatives(errors)) {
+    const finding = explainOne(error, errors, subject);
+    if (finding === undefined) continue;
+    const key = `${finding.offset} ${finding.message}`;
+    if (!seen.has(key)) findings.push(finding);
+    seen.add(key);
+  }
+  return findings;
+}
+
+/** anyOf and oneOf report every branch and themselves. Kept: themselves where no branch fits by type, else what is wrong deeper in a branch. */
+function withoutAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
+  let kept: ErrorObject[] = [];
+  for (const error of errors) {
+    if (error.keyword === "if") continue; // the error of then or else stands beside it
+    if (error.keyword !== "anyOf" && error.keyword !== "oneOf") {
+      kept.push(error);
+      continue;
+    }
+    const isBranch = (other: ErrorObject): boolean =>
+      other.instancePath.startsWith(error.instancePath) &&
+      (other.schemaPath.startsWith(`${error.schemaPath}/`) || !other.schemaPath.startsWith("#/properties"));
+    const branches = kept.filter(isBranch);
+    const deeper = branches.filter((other) => other.instancePath !== error.instancePath);
+    kept = kept.filter((other) => !branches.includes(other));
+    if (deeper.length > 0) {
+      kept.push(...deeper);
+    } else {
+      const wanted = branches.filter(({ keyword }) => keyword === "type" || keyword === "enum" || keyword === "const");
+      const texts = wanted.map((other) => expected(other)?.replace(/^expected /, "")).filter((text) => text !== undefined);
+      kept.push({ ...error, params: { ...error.params, wanted: [...new Set(texts)] } });
+    }
+  }
+  return kept;
+}
+
+function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Subject): Finding | undefined {
+  const { source, root, secrets } = subject;
+  const { node, rest, keyStart, path } = findNode(root, error.instancePath);
+  if (node.kind === "scalar" && node.broken === true) return undefined;
+  const schema = (error.parentSchema ?? {}) as Schema;
+  const known = [...Object.keys((schema.properties ?? {}) as Schema), ...(path.length === 0 ? subject.alsoKnown : [])];
+  const name = nameOf(path, subject.label);
+  const described = typeof schema.description === "string" ? schema.description : undefined;
+
+  if (error.keyword === "additionalProperties" || error.keyword === "unevaluatedProperties") {
+    const key = String(error.params.additionalProperty ?? error.params.unevaluatedProperty);
+    const entry = node.kind === "map" ? node.entries.get(key) : undefined;
+    // It may be a misspelt secret.
+    if (entry) source.hide(entry.node.start, entry.node.end);
+    const place = path.length > 0 || subject.label !== "" ? ` in \`${name}\`` : "";
+    return {
+      offset: entry?.keyStart ?? node.start,
+      message: `unknown key \`${key}\`${place}`,
+      hint: didYouMean(key, known, "known keys"),
+    };
+  }
+  if (error.keyword === "required") {
+    const missing = String(error.params.missingProperty);
+    // The misspelt key beside it has its own finding.
+    const unknown = all.filter((other) => other.instancePath === error.instancePath && other.keyword === "additionalProperties");
+    if (unknown.some((other) => nearest(String(other.params.additionalProperty), [missing]) !== undefined)) return undefined;
+    const property = ((schema.properties ?? {}) as Record<string, Schema | undefined>)[missing];
+    const purpose = typeof property?.description === "string" ? ` (${property.description})` : "";
+    return {
+      offset: node.start,
+      message: `\`${nameOf([...path, missing], subject.label)}\` is missing`,
+      hint: `Add: ${missing}: …${purpose}`,
+    };
+  }
+  const secret = [...secrets].some((pointer) => error.instancePath === pointer || error.instancePath.startsWith(`${pointer}/`));
+  const found = rest.length > 0 ? "its default" : describe(node, secret);
+  const offset = node.kind === "scalar" && node.start === node.end ? keyStart : node.start;
+  return { offset, message: `\`${name}\` is ${found}, ${expected(error) ?? `it ${error.message ?? "is not allowed"}`}`, hint: hintFor(error, node, described, secret) };
+}
+
+/** jobs[1].cron */
+function nameOf(path: readonly string[], label: string): string {
+  const name = [...(label === "" ? [] : [label]), ...path].reduce(
+    (text, part) => (/^\d+$/.test(part) ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
+    "",
+  );
+  return name === "" ? "the entry" : name;
+}
+
+/** The value as it was written, shortened; of what came from outside only its origin. */
+export function describe(node: Node, secret: boolean): string {
+  if (node.kind === "list") return node.items.length === 0 ? "an empty list" : "a list";
+  if (node.kind === "map") return "a group of keys";
+  if (node.inserted) return `what ${node.inserted.labels.join(" and ")} stands for`;
+  if (node.value === null) return "empty";
+  if (secret) return `a secret ${typeof node.value === "string" ? "text" : typeof node.value}`;
+  if (typeof node.value !== "string") return String(node.value);
+  return `the text ${JSON.stringify(node.value.length > 60 ? `${node.value.slice(0, 59)}…` : node.value)}`;
+}
+
+const typeNames: Record<string, string> = {
+  string: "text",
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a group of keys",
+  null: "nothing",
+};
+
+/** "expected …", or undefined for a keyword that has no words here. */
+function expected(error: ErrorObject): string | undefined {
+  const params = error.params as Record<string, unknown>;
+  const limit = String(params.limit);
+  switch (error.keyword) {
+    case "type":
+      return `expected ${or(([] as string[]).concat(params.type as string | string[]).map((type) => typeNames[type] ?? type))}`;
+    case "enum":
+      return `expected ${or((params.allowedValues as unknown[]).map(String))}`;
+    case "const":
+      return `expected ${String(params.allowedValue)}`;
+    case "minimum":
+      return `expected at least ${limit}`;
+    case "maximum":
+      return `expected at most ${limit}`;
+    case "exclusiveMinimum":
+      return `expected more than ${limit}`;
+    case "exclusiveMaximum":
+      return `expected less than ${limit}`;
+    case "minLength":
+      return limit === "1" ? "expected some text" : `expected at least ${limit} characters`;
+    case "maxLength":
+      return `expected at most ${limit} characters`;
+    case "minItems":
+      return `expected at least ${limit} of it`;
+    case "maxItems":
+      return `expected at most ${limit} of it`;
+    case "uniqueItems":
+      return `expected no two alike (items ${Number(params.j) + 1} and ${Number(params.i) + 1} are)`;
+    case "minProperties":
+      return `expected at least ${limit} keys`;
+    case "maxProperties":
+      return `expected at most ${limit} keys`;
+    case "multipleOf":
+      return `expected a multiple of ${String(params.multipleOf)}`;
+    case "pattern":
+      return `expected text like ${String(params.pattern)}`;
+    case "format":
+      return `expected the format ${String(params.format)}`;
+    case "dependencies":
+    case "dependentRequired":
+      return `and \`${String(params.property)}\` needs \`${String(params.missingProperty)}\` beside it`;
+    case "propertyNames":
+      return `and its key \`${String(params.propertyName)}\` is not allowed`;
+    case "anyOf":
+    case "oneOf":
+      return Array.isArray(params.wanted) && params.wanted.length > 0 ? `expected ${or(params.wanted as string[])}` : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function or(words: readonly string[]): string {
+  if (words.length < 2) return words.join("");
+  const shown = words.slice(0, 30);
+  return `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
+}
+
+/** What YAML 1.1 took for true and false, and YAML 1.2 takes for text. */
+const booleanWords: Record<string, string> = { yes: "true", on: "true", y: "true", no: "false", off: "false", n: "false" };
+
+function hintFor(error: ErrorObject, node: Node, described: string | undefined, secret: boolean): string | undefined {
+  const written = node.kind === "scalar" && !node.inserted && !secret ? node.value : undefined;
+  if (error.keyword === "type") {
+    const wanted = ([] as string[]).concat(error.params.type as string | string[]);
+    const text = typeof written === "string" ? written.toLowerCase() : "";
+    if (wanted.includes("boolean") && Object.hasOwn(booleanWords, text)) {
+      return `did you mean \`${booleanWords[text]}\`? (In YAML 1.2 \`${text}\` is a text.)`;
+    }
+    if (wanted.includes("boolean") && /^(true|false)$/.test(text)) return `did you mean \`${text}\`, without quotes?`;
+    if (wanted.some((type) => type === "integer" || type === "number") && /^-?\d+(\.\d+)?$/.test(text)) {
+      return `did you mean \`${text}\`, without quotes?`;
+    }
+    if (wanted.includes("string") && node.kind === "scalar" && node.value !== null && !node.inserted) {
+      return secret ? "Put it in quotes." : `Put it in quotes: "${String(written)}"`;
+    }
+    if (wanted.includes("array") && node.kind === "scalar" && node.value !== null) return "Put it in brackets: [ … ]";
+  }
+  if (error.keyword === "enum" && typeof written === "string") {
+    const near = nearest(written, (error.params.allowedValues as unknown[]).filter((value) => typeof value === "string"));
+    if (near !== undefined) return `did you mean \`${near}\`?`;
+  }
+  return described;
+}

@@ -1,0 +1,88 @@
+// Start-up of one connector (R1 … R6 of schema/README.md): finishes what a crash interrupted and says what is left to do. Nothing is claimed before.
+import { existsSync } from "node:fs";
+import { opendir } from "node:fs/promises";
+import { join } from "node:path";
+import { remove, syncFolder } from "./disk.ts";
+import type { Outbox } from "./outbox.ts";
+import { parseClaimName, parseRetryName } from "./names.ts";
+import { publishJson } from "./publish.ts";
+import { type Accepted, refusalOf } from "./records.ts";
+
+export interface RetryEntry {
+  file: string;
+  id: string;
+  /** 0: scheduled, never tried; does not hold its lane. */
+  attempt: number;
+  dueMs: number;
+}
+
+export interface Recovered {
+  /** Claims without an outcome: the platform may have them (R1). */
+  uncertain: Accepted[];
+  retries: RetryEntry[];
+  /** Claims that hold no message any more; they were dead-lettered. */
+  broken: string[];
+}
+
+/** Throws spool_write_failed. */
+export async function recover(outbox: Outbox): Promise<Recovered> {
+  const { paths } = outbox;
+  const retries = new Map<string, RetryEntry>();
+  for await (const { name: file } of await opendir(paths.retry)) {
+    const parsed = parseRetryName(file);
+    if (parsed === undefined) continue; // not ours; left alone
+    if (isFinished(outbox, parsed.id, parsed.attempt))
+      remove(join(paths.retry, file)); // R3
+    else retries.set(parsed.id, { file, ...parsed });
+  }
+  const claims = new Map<string, { file: string; attempt: number }>();
+  for await (const { name: file } of await opendir(paths.sending)) {
+    const parsed = parseClaimName(file);
+    if (parsed === undefined) continue;
+    if (retries.has(parsed.id) || isFinished(outbox, parsed.id, parsed.attempt)) {
+      remove(join(paths.sending, file)); // R2, R3
+    } else if ((claims.get(parsed.id)?.attempt ?? 0) < parsed.attempt) {
+      claims.set(parsed.id, { file, attempt: parsed.attempt });
+    }
+  }
+  const recovered: Recovered = { uncertain: [], retries: [...retries.values()], broken: [] };
+  for (const [id, { file, attempt }] of claims) {
+    const drop = outbox.readAccepted("sending", file, id);
+    if (drop.kind === "message") recovered.uncertain.push({ ...drop.entry, attempts: attempt });
+    else if (drop.kind !== "gone") {
+      recovered.broken.push(file);
+      await outbox.breakClaim(file, id, drop.error);
+    }
+  }
+  await finishRefusals(outbox);
+  await Promise.all([syncFolder(paths.sending), syncFolder(paths.retry)]);
+  // Oldest first: they head their lanes in the order in which they were accepted.
+  recovered.uncertain.sort((a, b) => (a.acceptedAt < b.acceptedAt ? -1 : 1));
+  return recovered;
+}
+
+/** R3 and R4: whether the outcome of this attempt is durable already. A dead letter of an earlier attempt was redriven by copy. */
+function isFinished(outbox: Outbox, id: string, attempt: number): boolean {
+  const settled = outbox.settled(id);
+  if (settled === undefined) return false;
+  if (settled.as === "sent" || settled.attempts >= attempt) return true;
+  outbox.supersede(id);
+  return false;
+}
+
+/** R6: an entry that was moved to failed/ and lacks its dead letter. */
+async function finishRefusals(outbox: Outbox): Promise<void> {
+  const { paths } = outbox;
+  for await (const { name: file } of await opendir(paths.failed, { bufferSize: 1024 })) {
+    if (!file.endsWith(".entry")) continue;
+    const id = file.slice(0, -".entry".length);
+    if (existsSync(join(paths.failed, `${id}.json`))) continue;
+    const letter = refusalOf(outbox.name, {
+      id,
+      code: "refused_interrupted",
+      error: "it was being refused when the process ended",
+      entry: file,
+    });
+    await publishJson(paths.tmp, paths.failed, `${id}.json`, letter);
+  }
+}

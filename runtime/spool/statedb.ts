@@ -1,0 +1,129 @@
+// state/<name>/state.db: the seen-set and the key-value store of one connector, in SQLite (WAL).
+//
+// The seen-set is written with synchronous=NORMAL: a killed process loses nothing, a power cut may lose the last rows, and the inbox's own names
+// repair that at the next start (schema/README.md, "Inbound"). The key-value store is written with synchronous=FULL: a token that was rotated on the
+// platform must not come back.
+import { existsSync, opendirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { parseInboxName, type SpoolPaths } from "./names.ts";
+
+const lookBackMs = 5 * 60_000;
+const pruneEveryMs = 3_600_000;
+
+export class StateDb {
+  readonly #db: DatabaseSync;
+  readonly #paths: SpoolPaths;
+  readonly #seenKeepMs: number;
+  readonly #has: StatementSync;
+  readonly #add: StatementSync;
+  #dirty = false;
+  #prunedAt = 0;
+
+  /** Opens or creates the database; repairs the seen-set from the inbox where the last process did not close it. */
+  static async open(paths: SpoolPaths, seenKeepMs: number): Promise<StateDb> {
+    const file = join(paths.state, "state.db");
+    const existed = existsSync(file);
+    const state = new StateDb(file, paths, seenKeepMs);
+    if (existed && !state.#closedCleanly()) await state.#adoptFromInbox();
+    return state;
+  }
+
+  private constructor(file: string, paths: SpoolPaths, seenKeepMs: number) {
+    this.#paths = paths;
+    this.#seenKeepMs = seenKeepMs;
+    this.#db = new DatabaseSync(file);
+    this.#db.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -512;
+       CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+       CREATE INDEX IF NOT EXISTS seen_at ON seen (at);
+       CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;`,
+    );
+    this.#has = this.#db.prepare("SELECT 1 FROM seen WHERE id = ?");
+    this.#add = this.#db.prepare("INSERT OR REPLACE INTO seen (id, at) VALUES (?, ?)");
+  }
+
+  hasSeen(id: string): boolean {
+    return this.#has.get(id) !== undefined;
+  }
+
+  /** Before the first publish of this process: from now on a start must look at the inbox, unless close() is reached. */
+  markOpen(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.set("runtime:clean", false);
+  }
+
+  /** Records ids whose events are durable, in one transaction. */
+  addSeen(ids: readonly string[]): void {
+    const now = Date.now();
+    this.#db.exec("BEGIN");
+    try {
+      for (const id of ids) this.#add.run(id, now);
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      this.#db.exec("ROLLBACK");
+      throw error;
+    }
+    if (now - this.#prunedAt > pruneEveryMs) this.#prune(now);
+  }
+
+  get(key: string): unknown {
+    const row = this.#db.prepare("SELECT value FROM kv WHERE key = ?").get(key) as
+      { value: string } | undefined;
+    return row === undefined ? undefined : JSON.parse(row.value);
+  }
+
+  /** Durable when it returns. */
+  set(key: string, value: unknown): void {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError(`the value of ${key} is not JSON`);
+    this.#durably(() =>
+      this.#db.prepare("INSERT OR REPLACE INTO kv (key, value) VALUES (?, ?)").run(key, text),
+    );
+  }
+
+  delete(key: string): void {
+    this.#durably(() => this.#db.prepare("DELETE FROM kv WHERE key = ?").run(key));
+  }
+
+  close(): void {
+    if (this.#dirty) this.set("runtime:clean", true);
+    this.#db.close();
+  }
+
+  #durably(write: () => void): void {
+    this.#db.exec("PRAGMA synchronous = FULL");
+    try {
+      write();
+    } finally {
+      this.#db.exec("PRAGMA synchronous = NORMAL");
+    }
+  }
+
+  #closedCleanly(): boolean {
+    return this.get("runtime:clean") !== false;
+  }
+
+  /** Events that are in the inbox but whose ids the last process did not get to record. */
+  async #adoptFromInbox(): Promise<void> {
+    const newest = this.#db.prepare("SELECT max(at) AS at FROM seen").get() as { at: number | null };
+    const since = (newest.at ?? 0) - lookBackMs;
+    const folder = opendirSync(this.#paths.inbox, { bufferSize: 1024 });
+    let ids: string[] = [];
+    for await (const entry of folder) {
+      const parsed = parseInboxName(entry.name);
+      if (parsed !== undefined && parsed.timeMs >= since && !this.hasSeen(parsed.id)) ids.push(parsed.id);
+      if (ids.length >= 1000) {
+        this.addSeen(ids);
+        ids = [];
+      }
+    }
+    if (ids.length > 0) this.addSeen(ids);
+  }
+
+  #prune(now: number): void {
+    this.#prunedAt = now;
+    this.#db.prepare("DELETE FROM seen WHERE at < ?").run(now - this.#seenKeepMs);
+  }
+}

@@ -1,0 +1,149 @@
+// No test leaves a process behind. Every child is registered by its pid; after the file's last test whatever still runs is killed by pid and
+// fails the file. A pid is remembered with its start time, so that a reused pid is never taken for ours.
+import type { ChildProcess } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { afterAll, onTestFinished } from "vitest";
+import { waitFor } from "./wait.ts";
+
+interface Tracked {
+  pid: number;
+  what: string;
+  startedAt: string | undefined;
+}
+
+const tracked = new Map<string, Tracked>();
+
+/** Remembers a process; `what` is for the error when it survives. Returns nothing; a pid that is gone already is fine. */
+export function track(pid: number | undefined, what: string): void {
+  if (pid === undefined) return;
+  const startedAt = processInfo(pid)?.startedAt;
+  tracked.set(`${pid} ${startedAt}`, { pid, what, startedAt });
+}
+
+/** Remembers a child and returns it. */
+export function trackChild<T extends ChildProcess>(child: T, what: string): T {
+  track(child.pid, what);
+  return child;
+}
+
+/** Remembers everything below `pid` and everything in its process group. */
+export function trackDescendants(pid: number, what: string): void {
+  for (const info of allProcesses())
+    if (isBelow(info, pid)) track(info.pid, `${what}: ${commandOf(info.pid)}`);
+}
+
+/** The processes remembered so far that still run, as text for a person. */
+export function survivors(): string[] {
+  return running().map((one) => `${one.pid} ${one.what}`);
+}
+
+/** Resolves when nothing that was remembered for `what` (all when absent) runs any more; throws when something does after `timeoutMs`. */
+export async function expectGone(timeoutMs = 10_000, what?: string): Promise<void> {
+  const left = () => running().filter((one) => what === undefined || one.what.startsWith(what));
+  await waitFor(() => left().length === 0, {
+    timeoutMs,
+    message: () =>
+      `these processes to end: ${left()
+        .map((one) => `${one.pid} ${one.what}`)
+        .join(", ")}`,
+  });
+}
+
+/** Resolves with the exit of a child, also when it is over already. */
+export async function exited(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  if (child.exitCode === null && child.signalCode === null) {
+    await new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  }
+  return { code: child.exitCode, signal: child.signalCode };
+}
+
+/** Ends a child by its pid and waits for it. */
+export async function endChild(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  await exited(child);
+}
+
+/** Runs `task` when the current test ends, or at the end of the file when called outside of a test (beforeAll). */
+export function atEnd(task: (failed: boolean) => Promise<void> | void): void {
+  try {
+    onTestFinished(async ({ task: test }) => task(test.result?.state === "fail"));
+  } catch (error) {
+    // Outside of a test vitest says so by throwing.
+    if (!/onTestFinished|test/i.test((error as Error).message)) throw error;
+    fileTasks.push(task);
+  }
+}
+
+const fileTasks: Array<(failed: boolean) => Promise<void> | void> = [];
+
+afterAll(async () => {
+  for (const task of fileTasks.splice(0).reverse()) await task(false);
+  await expectGone(3000).catch((error: unknown) => {
+    for (const one of running()) process.kill(one.pid, "SIGKILL");
+    throw error;
+  });
+});
+
+interface ProcessInfo {
+  pid: number;
+  parent: number;
+  group: number;
+  startedAt: string;
+}
+
+function running(): Tracked[] {
+  return [...tracked.values()].filter(({ pid, startedAt }) => {
+    const info = processInfo(pid);
+    return info !== undefined && (startedAt === undefined || info.startedAt === startedAt);
+  });
+}
+
+/** What the kernel says of a process; undefined when it is gone or only waits to be reaped. */
+function processInfo(pid: number): ProcessInfo | undefined {
+  if (process.platform !== "linux") return withoutProc(pid);
+  try {
+    // The name in parentheses may hold spaces and parentheses itself: count from the last one.
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (fields[0] === "Z" || fields[0] === "X") return undefined;
+    return { pid, parent: Number(fields[1]), group: Number(fields[2]), startedAt: fields[19] ?? "" };
+  } catch {
+    return undefined; // gone between listing and reading
+  }
+}
+
+function withoutProc(pid: number): ProcessInfo | undefined {
+  try {
+    process.kill(pid, 0);
+    return { pid, parent: 0, group: 0, startedAt: "" };
+  } catch {
+    return undefined; // no such process
+  }
+}
+
+function allProcesses(): ProcessInfo[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => processInfo(Number(name)) ?? []);
+}
+
+function isBelow(info: ProcessInfo, top: number): boolean {
+  if (info.group === top && info.pid !== top) return true;
+  for (
+    let at: ProcessInfo | undefined = info;
+    at !== undefined && at.parent > 1;
+    at = processInfo(at.parent)
+  ) {
+    if (at.parent === top) return true;
+  }
+  return false;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "(gone)";
+  }
+}
