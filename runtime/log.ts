@@ -29,7 +29,7 @@ export interface Log extends Logger {
 export interface LogOptions {
   format: "json" | "readable";
   color?: boolean;
-  /** Default "info". */
+  /** Default "info"; "debug" when SPOOLWAY_DEBUG is set. */
   level?: Level;
   /** Default: stdout. */
   destination?: { write(text: string): unknown };
@@ -45,7 +45,7 @@ export function createLog(options: LogOptions): Log {
   const format = options.format === "readable" ? readable(options.color ?? false) : undefined;
   const logger = pino(
     {
-      level: options.level ?? "info",
+      level: options.level ?? (process.env.SPOOLWAY_DEBUG === undefined ? "info" : "debug"),
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
@@ -55,11 +55,12 @@ export function createLog(options: LogOptions): Log {
 
   function write(level: Level, event: string, fields: Record<string, unknown> = {}): void {
     if (!logger.isLevelEnabled(level)) return;
-    const { time: _time, level: _level, event: _event, text, ...rest } = redactor.fields(fields);
+    const entry = redactor.fields(fields);
     // A text that was cut may end in the middle of a secret.
-    const shown =
-      typeof fields.text === "string" && fields.cut === true ? redactor.cutText(fields.text) : text;
-    logger[level]({ event: redactor.text(event), ...rest, ...(shown === undefined ? {} : { text: shown }) });
+    if (fields.cut === true && typeof fields.text === "string") entry.text = redactor.cutText(fields.text);
+    // A connector's fields cannot pose as ours.
+    for (const key of ["time", "level", "event"]) delete entry[key];
+    logger[level]({ event: redactor.text(event), ...entry });
   }
 
   const log: Log = {
@@ -76,7 +77,10 @@ export function createLog(options: LogOptions): Log {
 }
 
 /** stdout through a thread of the pool, so that a slow reader never blocks the event loop. */
-function openStdout(log: () => Log): { write(text: string): void; flushed(timeoutMs: number): Promise<void> } {
+function openStdout(log: () => Log): {
+  write(text: string): void;
+  flushed(timeoutMs: number): Promise<void>;
+} {
   const stream = pino.destination({ dest: 1, sync: false, minLength: 0, maxLength: bufferBytes });
   let pending = false;
   let gone = false;
@@ -131,10 +135,15 @@ function readable(color: boolean): (line: string) => string {
     messageFormat: (log, _messageKey, _label, { colors }) => {
       const { time, level, event, connector, stream, text, message, ...rest } = log;
       const name = clean(String(connector ?? "spoolway"));
-      if (event === "connector.output" && stream === "stdout") return `${colors.cyan(name)} │ ${clean(String(text))}`;
-      const paint = level === "error" ? colors.red : level === "warn" ? colors.yellow : (part: string) => part;
+      if (event === "connector.output" && stream === "stdout")
+        return `${colors.cyan(name)} │ ${clean(String(text))}`;
+      const paint =
+        level === "error" ? colors.red : level === "warn" ? colors.yellow : (part: string) => part;
       const clock = new Date(String(time)).toTimeString().slice(0, 8);
-      const parts = [`${colors.gray(clock)} ${colors.cyan(name.padEnd(10))}`, paint(eventWords(String(event)))];
+      const parts = [
+        `${colors.gray(clock)} ${colors.cyan(name.padEnd(10))}`,
+        paint(eventWords(String(event))),
+      ];
       if (event === "connector.output") parts.splice(1, 1, `stderr: ${clean(String(text))}`);
       if (message !== undefined) parts.push(clean(String(message)));
       const details = Object.entries(rest).map(([key, value]) => `${key}=${clean(show(value))}`);
@@ -145,12 +154,15 @@ function readable(color: boolean): (line: string) => string {
 }
 
 /** "connector.started" of irc-main reads "started": the name stands before it. */
-const eventWords = (event: string): string => clean(event.replace(/^(connector|supervisor)\./, "").replaceAll("_", " "));
+const eventWords = (event: string): string =>
+  clean(event.replace(/^(connector|supervisor)\./, "").replaceAll("_", " "));
 
 const show = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
 
 /** Nothing that a connector logs may control the terminal. */
 function clean(text: string): string {
-  // eslint's no-control-regex is off in the project's configuration; these are the C0 and C1 controls without tab.
-  return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, "�");
+  // The C0 and C1 controls without tab.
+  return stripVTControlCharacters(text)
+    .replace(/\r?\n/g, " ⏎ ")
+    .replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, "�");
 }

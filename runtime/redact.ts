@@ -15,7 +15,9 @@ export class Redactor {
       for (const form of forms(secret)) this.values.add(form);
     }
     // Longest first, so that a secret that contains another one goes as a whole.
-    const alternatives = [...this.values].sort((a, b) => b.length - a.length).map((value) => RegExp.escape(value));
+    const alternatives = [...this.values]
+      .sort((a, b) => b.length - a.length)
+      .map((value) => RegExp.escape(value));
     this.pattern = alternatives.length === 0 ? undefined : new RegExp(alternatives.join("|"), "g");
   }
 
@@ -42,7 +44,10 @@ export class Redactor {
   private record(record: object, depth: number): Record<string, unknown> {
     const entries = Object.entries(record).slice(0, maxItems);
     return Object.fromEntries(
-      entries.map(([key, value]) => [this.text(key), secretKey.test(key) ? hide(value) : this.value(value, depth)]),
+      entries.map(([key, value]) => [
+        this.text(key),
+        secretKey.test(key) ? hide(value) : this.value(value, depth),
+      ]),
     );
   }
 
@@ -64,7 +69,11 @@ function forms(secret: string): string[] {
   const lines = secret.split(/\r?\n/).filter((line) => line.trim().length >= 8);
   const whole = [secret, secret.trim()];
   const plain = [...whole, ...(lines.length > 1 ? lines : [])].filter((text) => text !== "");
-  return plain.flatMap((text) => [text, JSON.stringify(text).slice(1, -1), encodeURIComponent(text.toWellFormed())]);
+  return plain.flatMap((text) => [
+    text,
+    JSON.stringify(text).slice(1, -1),
+    encodeURIComponent(text.toWellFormed()),
+  ]);
 }
 
 const hide = (value: unknown): unknown =>

@@ -51,7 +51,7 @@ export async function openChatServer(path: string, handlers: Handlers): Promise<
     chats.set(socket, undefined);
     socket.on("close", () => chats.delete(socket));
     socket.on("error", () => socket.destroy()); // a chat that went away; nobody is left to be told
-    void serve(socket).finally(() => socket.end());
+    void serve(socket).finally(() => finish(socket));
   });
   server.maxConnections = maxChats;
 
@@ -87,6 +87,14 @@ export async function openChatServer(path: string, handlers: Handlers): Promise<
     } catch (error) {
       if (!socket.destroyed) throw error; // the iterator throws when the chat goes away
     }
+  }
+
+  /** What was written is still read by the chat; what it still writes is thrown away, but not for ever. */
+  function finish(socket: Socket): void {
+    if (chats.has(socket)) chats.set(socket, undefined);
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), 2000).unref();
   }
 
   async function answer(socket: Socket, bytes: Buffer): Promise<void> {

@@ -15,10 +15,10 @@ export function asLines(message: Outgoing): string {
   return [`${label(message.conversation_id)}: ${first}`, ...more.map((line) => `  | ${line}`), ""].join("\n");
 }
 
-/** The conversation, in quotes where it could be taken for something else. */
+/** The conversation, its beginning if it is long, in quotes where it could be taken for something else. */
 function label(conversation: string): string {
-  const plain = printable(conversation);
-  return /^[\s{["]|[\n]|: /.test(plain) ? JSON.stringify(plain) : plain;
+  const plain = printable(conversation.length > 200 ? `${conversation.slice(0, 200)}…` : conversation);
+  return /^[\s{["]|\n|: /.test(plain) ? JSON.stringify(plain) : plain;
 }
 
 function bodyOf(message: Outgoing): string[] {

@@ -26,6 +26,12 @@ export class LineSplitter {
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(newline, start);
+      if (end >= 0 && this.#length === 0 && this.#cut === 0 && end - start <= this.#maxBytes) {
+        // Most lines: whole, and in one chunk. No copy.
+        yield { bytes: withoutReturn(chunk.subarray(start, end)), cut: 0 };
+        start = end + 1;
+        continue;
+      }
       this.#hold(chunk.subarray(start, end < 0 ? chunk.length : end));
       if (end < 0) return;
       yield this.#take();
@@ -43,7 +49,9 @@ export class LineSplitter {
     const taken = piece.length > room ? piece.subarray(0, room) : piece;
     this.#cut += piece.length - taken.length;
     if (this.#length + taken.length > this.#held.length) {
-      const larger = Buffer.alloc(Math.min(this.#maxBytes, Math.max(4096, 2 * (this.#length + taken.length))));
+      const larger = Buffer.alloc(
+        Math.min(this.#maxBytes, Math.max(4096, 2 * (this.#length + taken.length))),
+      );
       this.#held.copy(larger, 0, 0, this.#length);
       this.#held = larger;
     }
@@ -52,13 +60,28 @@ export class LineSplitter {
   }
 
   #take(): Line {
-    const whole = this.#cut === 0;
-    const length = whole && this.#held[this.#length - 1] === carriageReturn ? this.#length - 1 : this.#length;
-    const line = { bytes: this.#held.subarray(0, this.#length > 0 ? length : 0), cut: this.#cut };
+    const bytes = this.#held.subarray(0, this.#length);
+    const line = { bytes: this.#cut === 0 ? withoutReturn(bytes) : bytes, cut: this.#cut };
     // A new buffer for the next line: the one before is the reader's now.
     this.#held = Buffer.alloc(0);
     this.#length = 0;
     this.#cut = 0;
     return line;
+  }
+}
+
+const withoutReturn = (bytes: Buffer): Buffer =>
+  bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
+
+/** Calls `take` for each chunk, one after the other, until the stream ends. A pipe that breaks or is closed from this side has ended, like any other. */
+export async function forEachChunk(
+  stream: AsyncIterable<Buffer>,
+  take: (chunk: Buffer) => Promise<void> | void,
+): Promise<void> {
+  const chunks = stream[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await chunks.next().catch(() => ({ done: true as const, value: undefined }));
+    if (next.done === true) return;
+    await take(next.value);
   }
 }

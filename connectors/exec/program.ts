@@ -60,18 +60,12 @@ export class Program {
     // What is still to be written to a program that does not read would keep its stdin from ever ending.
     if (stdin.writableLength > 0) stdin.destroy();
     else stdin.end();
-    await this.#exitedWithin(politeMs);
+    await within(politeMs, this.exited);
     // From here the group counts, not only its leader: a shell's children outlive it.
     let gone = this.#signal("SIGTERM") || (await this.#groupGoneWithin(termMs));
     gone ||= this.#signal("SIGKILL") || (await this.#groupGoneWithin(killMs));
     this.#guard?.kill("SIGKILL");
     return gone;
-  }
-
-  async #exitedWithin(ms: number): Promise<void> {
-    const timer = new AbortController();
-    await Promise.race([this.exited, sleep(ms, timer.signal)]);
-    timer.abort();
   }
 
   async #groupGoneWithin(ms: number): Promise<boolean> {
@@ -93,6 +87,12 @@ export class Program {
       return (error as NodeJS.ErrnoException).code !== "EPERM";
     }
   }
+}
+
+/** Resolves when one of these has, or after so many milliseconds; leaves no timer behind. */
+export async function within(ms: number, ...promises: Array<Promise<unknown>>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([...promises, sleep(ms, timer.signal)]).finally(() => timer.abort());
 }
 
 /** Starts it. Throws `stop` when the command or its folder is not there: waiting would not help. */

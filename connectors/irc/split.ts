@@ -22,20 +22,20 @@ function cut(line: string, maxBytes: number): string[] {
   let spaceAt = -1;
   for (const part of parts(line, maxBytes)) {
     const size = byteLength(part);
-    if (bytes + size > maxBytes) {
-      // A break at a space that opens the line would make an empty one.
-      const rest = spaceAt > 0 && part !== " " ? current.slice(spaceAt + 1) : "";
-      lines.push(rest === "" && spaceAt !== current.length - 1 ? current : current.slice(0, spaceAt));
-      current = rest;
-      bytes = byteLength(rest);
-      spaceAt = rest.lastIndexOf(" ");
-      if (part === " ") continue;
+    const isFull = bytes + size > maxBytes;
+    while (bytes + size > maxBytes) {
+      const atSpace = spaceAt > 0 && part !== " ";
+      lines.push(atSpace ? current.slice(0, spaceAt) : current);
+      current = atSpace ? current.slice(spaceAt + 1) : "";
+      bytes = byteLength(current);
+      spaceAt = -1;
     }
+    if (isFull && part === " ") continue; // the line break stands for it
     if (part === " ") spaceAt = current.length;
     current += part;
     bytes += size;
   }
-  if (current !== "") lines.push(current);
+  lines.push(current);
   return lines.filter((one) => one.trim() !== "");
 }
 

@@ -12,7 +12,13 @@ export class Refusal extends Error {
   readonly hint: string;
   readonly headers: OutgoingHttpHeaders;
 
-  constructor(status: number, code: string, message: string, hint: string, headers: OutgoingHttpHeaders = {}) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    hint: string,
+    headers: OutgoingHttpHeaders = {},
+  ) {
     super(message);
     this.name = "Refusal";
     this.status = status;

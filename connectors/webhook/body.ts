@@ -20,9 +20,18 @@ const maxFormFields = 1000;
 export class Aborted extends Error {}
 
 /** All bytes of the body. Throws Refusal 413 above the limit, before reading on, and Aborted. */
-export function readBody(request: IncomingMessage, response: ServerResponse, maxBytes: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  maxBytes: number,
+): Promise<Buffer> {
   const tooLarge = (): Refusal =>
-    new Refusal(413, "body_too_large", `the body is larger than ${maxBytes} bytes`, "Send less, or raise max_body.");
+    new Refusal(
+      413,
+      "body_too_large",
+      `the body is larger than ${maxBytes} bytes`,
+      "Send less, or raise max_body.",
+    );
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(tooLarge());
   if (request.headers.expect !== undefined) response.writeContinue();
   return new Promise((resolve, reject) => {
@@ -47,9 +56,15 @@ export function readBody(request: IncomingMessage, response: ServerResponse, max
 export function checkContentType(request: IncomingMessage): void {
   const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
   if (encoding !== "identity") {
-    throw new Refusal(415, "unsupported_encoding", `content-encoding ${encoding} is not supported`, "Send the body uncompressed.", {
-      "accept-encoding": "identity",
-    });
+    throw new Refusal(
+      415,
+      "unsupported_encoding",
+      `content-encoding ${encoding} is not supported`,
+      "Send the body uncompressed.",
+      {
+        "accept-encoding": "identity",
+      },
+    );
   }
   const { type, charset } = contentType(request);
   if (formatOf(type) === undefined) {
@@ -81,7 +96,8 @@ export function parseBody(request: IncomingMessage, bytes: Buffer): unknown {
 type Format = "json" | "form" | "text";
 
 function formatOf(type: string): Format | undefined {
-  if (type === "" || type === "application/json" || type === "text/json" || type.endsWith("+json")) return "json";
+  if (type === "" || type === "application/json" || type === "text/json" || type.endsWith("+json"))
+    return "json";
   if (type === "application/x-www-form-urlencoded") return "form";
   return type === "text/plain" ? "text" : undefined;
 }
@@ -91,7 +107,9 @@ export const isForm = (request: IncomingMessage): boolean => formatOf(contentTyp
 
 function contentType(request: IncomingMessage): { type: string; charset: string } {
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "").toLowerCase().split(";");
-  const charset = parameters.map((p) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(p)?.[1]).find((c) => c !== undefined);
+  const charset = parameters
+    .map((p) => /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(p)?.[1])
+    .find((c) => c !== undefined);
   return { type: type.trim(), charset: charset ?? "utf-8" };
 }
 
@@ -131,7 +149,9 @@ function form(encoded: string): unknown {
   }
   const payload = fields.size === 1 ? fields.get("payload")?.[0] : undefined;
   if (payload?.startsWith("{")) return json(Buffer.from(payload));
-  return Object.fromEntries([...fields].map(([name, values]) => [name, values.length === 1 ? values[0] : values]));
+  return Object.fromEntries(
+    [...fields].map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  );
 }
 
 function decode(part: string): string {

@@ -95,7 +95,8 @@ export function readConfig(config: Config): Settings {
     );
   }
   // A signed request proves its body; a reader of the stream has nothing to sign, so the stream needs a token of its own.
-  const readable = verify.scheme === "none" || verify.scheme === "bearer" || config.stream_token !== undefined;
+  const readable =
+    verify.scheme === "none" || verify.scheme === "bearer" || config.stream_token !== undefined;
   const stream = (config.stream ?? true) && readable;
   return {
     port: config.port,
@@ -109,12 +110,17 @@ export function readConfig(config: Config): Settings {
     verify,
     corsOrigins: (config.cors_origins ?? []).map((origin) => origin.toLowerCase()),
     allowedHosts: (config.allowed_hosts ?? []).map((name) => name.toLowerCase()),
-    maxConnections: config.max_connections ?? 256,
+    maxConnections: config.max_connections ?? 1024,
     stream,
     streamToken: config.stream_token,
     streamHistory: config.stream_history ?? 100,
     maxStreams: config.max_streams ?? 100,
-    page: (config.page ?? true) && stream && loopback && verify.scheme === "none" && config.stream_token === undefined,
+    page:
+      (config.page ?? true) &&
+      stream &&
+      loopback &&
+      verify.scheme === "none" &&
+      config.stream_token === undefined,
     url: config.url === undefined ? undefined : readUrl(config.url),
     headers: readHeaders(config.headers ?? {}),
     signSecrets: config.sign === undefined ? [] : [config.sign.secret, ...(config.sign.secrets ?? [])],
@@ -148,9 +154,16 @@ function readHeaders(headers: Record<string, string>): Record<string, string> {
     try {
       new Headers([[name, value]]);
     } catch {
-      throw invalid(`headers: ${JSON.stringify(name)} is not a valid header`, "Use a plain name and a value on one line.");
+      throw invalid(
+        `headers: ${JSON.stringify(name)} is not a valid header`,
+        "Use a plain name and a value on one line.",
+      );
     }
-    if (/^(webhook-(id|timestamp|signature)|content-(type|length)|host|connection|transfer-encoding)$/i.test(name)) {
+    if (
+      /^(webhook-(id|timestamp|signature)|content-(type|length)|host|connection|transfer-encoding)$/i.test(
+        name,
+      )
+    ) {
       throw invalid(`headers: ${name} is set by the connector`, "Remove it.");
     }
   }

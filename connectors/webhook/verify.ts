@@ -35,7 +35,9 @@ export const proofHeaders = [
 export function createVerifier(verify: VerifyConfig, nowMs: () => number = Date.now): Verifier {
   const { scheme } = verify;
   if (scheme === "none") return { checkHeaders: () => undefined, check: () => undefined };
-  const secrets = [verify.secret, verify.token, ...(verify.secrets ?? [])].filter((s) => s !== undefined && s !== "") as string[];
+  const secrets = [verify.secret, verify.token, ...(verify.secrets ?? [])].filter(
+    (s) => s !== undefined && s !== "",
+  ) as string[];
   if (secrets.length === 0) {
     const key = scheme === "bearer" ? "token" : "secret";
     throw invalid(`verify.scheme is ${scheme} and there is no verify.${key}`, `Set verify.${key}.`);
@@ -52,7 +54,11 @@ export function createVerifier(verify: VerifyConfig, nowMs: () => number = Date.
       const proof = readProof(headers);
       fresh(proof);
       if (!matches(proof.given, proof.expected(body))) {
-        throw unauthorized("bad_signature", "the signature does not match", "Check the secret on both sides, and that no proxy changes the body.");
+        throw unauthorized(
+          "bad_signature",
+          "the signature does not match",
+          "Check the secret on both sides, and that no proxy changes the body.",
+        );
       }
     },
   };
@@ -75,7 +81,11 @@ function matches(given: readonly string[], expected: readonly string[]): boolean
   return found;
 }
 
-function checkToken(headers: IncomingHttpHeaders, tokens: readonly string[], header: string | undefined): void {
+function checkToken(
+  headers: IncomingHttpHeaders,
+  tokens: readonly string[],
+  header: string | undefined,
+): void {
   const given = header === undefined ? bearerToken(headers) : one(headers, header.toLowerCase());
   if (given !== undefined && matches([given], tokens)) return;
   const wanted = header === undefined ? "Authorization: Bearer <token>" : `${header}: <token>`;
@@ -91,15 +101,21 @@ interface Proof {
   expected(body: Buffer): string[];
 }
 
-const proofs: Record<"standard" | "github" | "slack" | "stripe", (secrets: string[]) => (headers: IncomingHttpHeaders) => Proof> = {
+const proofs: Record<
+  "standard" | "github" | "slack" | "stripe",
+  (secrets: string[]) => (headers: IncomingHttpHeaders) => Proof
+> = {
   standard(secrets) {
     const webhooks = secrets.map((secret) => createSigner(secret, "verify.secret"));
     return (headers) => {
       const id = need(headers, "webhook-id");
       const timestamp = need(headers, "webhook-timestamp");
-      const given = need(headers, "webhook-signature").split(" ").filter((s) => s.startsWith("v1,"));
+      const given = need(headers, "webhook-signature")
+        .split(" ")
+        .filter((s) => s.startsWith("v1,"));
       // The library signs text; a body that is not UTF-8 is refused by the parser even if its replacement characters should match.
-      const expected = (body: Buffer): string[] => webhooks.map((w) => w.sign(id, new Date(Number(timestamp) * 1000), body));
+      const expected = (body: Buffer): string[] =>
+        webhooks.map((w) => w.sign(id, new Date(Number(timestamp) * 1000), body));
       return { given, timestamp, expected };
     };
   },
@@ -110,13 +126,24 @@ const proofs: Record<"standard" | "github" | "slack" | "stripe", (secrets: strin
   slack: (secrets) => (headers) => {
     const timestamp = need(headers, "x-slack-request-timestamp");
     const given = [need(headers, "x-slack-signature")];
-    return { given, timestamp, expected: (body) => secrets.map((secret) => `v0=${hmac(secret, `v0:${timestamp}:`, body)}`) };
+    return {
+      given,
+      timestamp,
+      expected: (body) => secrets.map((secret) => `v0=${hmac(secret, `v0:${timestamp}:`, body)}`),
+    };
   },
   stripe: (secrets) => (headers) => {
-    const parts = need(headers, "stripe-signature").split(",").map((part) => part.trim().split("="));
-    const values = (name: string): string[] => parts.filter(([key]) => key === name).map(([, value]) => value ?? "");
+    const parts = need(headers, "stripe-signature")
+      .split(",")
+      .map((part) => part.trim().split("="));
+    const values = (name: string): string[] =>
+      parts.filter(([key]) => key === name).map(([, value]) => value ?? "");
     const timestamp = values("t")[0] ?? "";
-    return { given: values("v1"), timestamp, expected: (body) => secrets.map((secret) => hmac(secret, `${timestamp}.`, body)) };
+    return {
+      given: values("v1"),
+      timestamp,
+      expected: (body) => secrets.map((secret) => hmac(secret, `${timestamp}.`, body)),
+    };
   },
 };
 
@@ -125,7 +152,10 @@ export function createSigner(secret: string, key: string): Webhook {
   try {
     return new Webhook(secret);
   } catch {
-    throw invalid(`${key} is not a Standard Webhooks secret`, "It is whsec_ and base64. Make one: echo whsec_$(openssl rand -base64 24)");
+    throw invalid(
+      `${key} is not a Standard Webhooks secret`,
+      "It is whsec_ and base64. Make one: echo whsec_$(openssl rand -base64 24)",
+    );
   }
 }
 
@@ -135,7 +165,11 @@ const hmac = (secret: string, prefix: string, body: Buffer): string =>
 function checkTime(timestamp: string | undefined, toleranceS: number, nowMs: number): void {
   if (timestamp === undefined) return;
   if (!/^\d{1,12}$/.test(timestamp)) {
-    throw unauthorized("bad_timestamp", "the signed timestamp is not a number of seconds", "Send seconds since 1970.");
+    throw unauthorized(
+      "bad_timestamp",
+      "the signed timestamp is not a number of seconds",
+      "Send seconds since 1970.",
+    );
   }
   const offS = Math.round(nowMs / 1000 - Number(timestamp));
   if (Math.abs(offS) > toleranceS) {
@@ -152,7 +186,12 @@ const one = (headers: IncomingHttpHeaders, name: string): string | undefined => 
 function need(headers: IncomingHttpHeaders, name: string): string {
   const value = one(headers, name);
   if (value !== undefined && value !== "") return value;
-  throw unauthorized("unauthorized", `the header ${name} is missing`, "The request must be signed; see verify in the connector's README.");
+  throw unauthorized(
+    "unauthorized",
+    `the header ${name} is missing`,
+    "The request must be signed; see verify in the connector's README.",
+  );
 }
 
-const unauthorized = (code: string, message: string, hint: string, headers = {}): Refusal => new Refusal(401, code, message, hint, headers);
+const unauthorized = (code: string, message: string, hint: string, headers = {}): Refusal =>
+  new Refusal(401, code, message, hint, headers);

@@ -4,9 +4,19 @@
 //              └──▶ tree: aliases and merge keys (<<) expanded within limits, what JSON cannot hold refused at its place
 //
 // The YAML library's own conversion is not used: it keeps no places, and its limits on aliases cannot say which entry is to blame.
-import { isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, YAMLError, type ParsedNode, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  Scalar,
+  YAMLError,
+  type ParsedNode,
+  type YAMLMap,
+} from "yaml";
 import type { Finding, SourceFile } from "./source.ts";
-import { didYouMean } from "./suggest.ts";
+import { clip, didYouMean } from "./suggest.ts";
 
 export type Path = ReadonlyArray<string | number>;
 
@@ -51,7 +61,12 @@ export function parseSource(source: SourceFile): ParsedSource {
   const control = /[^\P{Cc}\t\n\r]/u.exec(source.text); // a control character (Cc), but not tab and line ends
   if (control) {
     const code = control[0].charCodeAt(0).toString(16).padStart(4, "0");
-    const finding = { offset: control.index, message: `a control character (U+${code})`, hint: "Remove it.", unparsed: true };
+    const finding = {
+      offset: control.index,
+      message: `a control character (U+${code})`,
+      hint: "Remove it.",
+      unparsed: true,
+    };
     return { syntax: [finding], findings: [] };
   }
   const document = parseDocument(source.text, {
@@ -72,18 +87,27 @@ export function parseSource(source: SourceFile): ParsedSource {
 const tabFinding = ["a tab as indentation", "Use spaces: YAML allows no tabs there."] as const;
 const syntaxText: Partial<Record<YAMLError["code"], readonly [message: string, hint: string]>> = {
   TAB_AS_INDENT: tabFinding,
-  BAD_INDENT: ["the indentation fits no line above", "Give everything of one entry the same number of spaces."],
+  BAD_INDENT: [
+    "the indentation fits no line above",
+    "Give everything of one entry the same number of spaces.",
+  ],
   MULTIPLE_DOCS: ["a second document (---)", "Put everything in one document."],
   BLOCK_AS_IMPLICIT_KEY: [
     "a second key in the same line",
     'Check the indentation of the next lines; put a value that contains ": " in quotes.',
   ],
-  MULTILINE_IMPLICIT_KEY: ["a key over several lines", "Check the indentation, and that every key has its colon and a space."],
+  MULTILINE_IMPLICIT_KEY: [
+    "a key over several lines",
+    "Check the indentation, and that every key has its colon and a space.",
+  ],
   BAD_DQ_ESCAPE: ["an unknown escape in a double-quoted text", "Use single quotes, or write each \\ twice."],
   BAD_SCALAR_START: ["a value cannot start with this character", "Put the value in quotes."],
   RESOURCE_EXHAUSTION: ["nested too deeply", `Nest at most ${maxDepth} levels.`],
   NON_STRING_KEY: ["a key that is a list or a group", "Keys must be plain words."],
-  UNEXPECTED_TOKEN: ["this does not belong here", "Check the indentation, quotes and brackets of this line and the one above."],
+  UNEXPECTED_TOKEN: [
+    "this does not belong here",
+    "Check the indentation, quotes and brackets of this line and the one above.",
+  ],
 };
 
 /** One mistake makes the parser stumble many times: the first of each line is reported. */
@@ -98,12 +122,25 @@ function explainSyntax(errors: readonly YAMLError[], source: SourceFile): Findin
     lines.add(line);
     if (error.code === "RESOURCE_EXHAUSTION" && findings.length > 0) break;
     if (findings.length === maxSyntaxFindings) {
-      findings.push({ offset, message: "and more mistakes below", hint: "Correct the ones above first.", unparsed: true });
+      findings.push({
+        offset,
+        message: "and more mistakes below",
+        hint: "Correct the ones above first.",
+        unparsed: true,
+      });
       break;
     }
     // The library's own texts may quote the source, and with it a secret, after a colon.
-    const [message, hint] = syntaxText[error.code] ?? [lowerFirst(error.message.split(":")[0] ?? ""), undefined];
-    findings.push({ offset, message: `not valid YAML: ${message}`, hint: flowHint(source, offset) ?? hint, unparsed: true });
+    const [message, hint] = syntaxText[error.code] ?? [
+      lowerFirst(error.message.split(":")[0] ?? ""),
+      undefined,
+    ];
+    findings.push({
+      offset,
+      message: `not valid YAML: ${message}`,
+      hint: flowHint(source, offset) ?? hint,
+      unparsed: true,
+    });
   }
   return findings;
 }
@@ -118,7 +155,9 @@ function flowHint(source: SourceFile, offset: number): string | undefined {
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
-const coreTags = new Set(["str", "int", "float", "bool", "null", "map", "seq"].map((tag) => `tag:yaml.org,2002:${tag}`));
+const coreTags = new Set(
+  ["str", "int", "float", "bool", "null", "map", "seq"].map((tag) => `tag:yaml.org,2002:${tag}`),
+);
 
 class TreeReader {
   readonly findings: PlacedFinding[] = [];
@@ -148,7 +187,10 @@ class TreeReader {
       this.expandedInEntry += 1;
       if (this.expandedInEntry > maxExpandedPerEntry || this.expanded > maxExpanded) {
         return this.expandedInEntry === maxExpandedPerEntry + 1 || this.expanded === maxExpanded + 1
-          ? refuse(`the aliases (*) here stand for more than ${maxExpandedPerEntry} values`, "Write it out, or use fewer aliases.")
+          ? refuse(
+              `the aliases (*) here stand for more than ${maxExpandedPerEntry} values`,
+              "Write it out, or use fewer aliases.",
+            )
           : { kind: "scalar", value: null, broken: true, start, end };
       }
     }
@@ -156,7 +198,7 @@ class TreeReader {
       const target = this.anchors.get(node.source);
       if (target === undefined) {
         const hint = didYouMean(node.source, [...this.anchors.keys()], "anchors above it");
-        return refuse(`*${node.source} refers to an anchor that is not defined above it`, hint);
+        return refuse(`*${clip(node.source)} refers to an anchor that is not defined above it`, hint);
       }
       if (this.open.has(target)) return refuse(`*${node.source} refers to itself`, "Write the value out.");
       this.aliases += 1;
@@ -167,13 +209,21 @@ class TreeReader {
     if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
     if (node.tag !== undefined && !coreTags.has(node.tag)) {
       this.source.hide(start, end);
-      return refuse(`the tag ${node.tag} is not known`, "Remove it. A secret is inserted with ${NAME} or ${file:path}.");
+      return refuse(
+        `the tag ${node.tag} is not known`,
+        "Remove it. A secret is inserted with ${NAME} or ${file:path}.",
+      );
     }
     this.open.add(node);
     try {
       if (isMap(node)) return this.readMap(node as YAMLMap.Parsed, path);
       if (isSeq(node)) {
-        return { kind: "list", start, end, items: node.items.map((item, i) => this.read(item as ParsedNode, [...path, i], start)) };
+        return {
+          kind: "list",
+          start,
+          end,
+          items: node.items.map((item, i) => this.read(item as ParsedNode, [...path, i], start)),
+        };
       }
       return this.readScalar(node as Scalar.Parsed, refuse);
     } finally {
@@ -196,13 +246,18 @@ class TreeReader {
       const first = map.entries.get(name);
       if (name === "__proto__") {
         this.source.hide(child.start, child.end);
-        this.findings.push({ ...at, path, message: "the key `__proto__` is not allowed", hint: "Remove or rename it." });
+        this.findings.push({
+          ...at,
+          path,
+          message: "the key `__proto__` is not allowed",
+          hint: "Remove or rename it.",
+        });
       } else if (first) {
         for (const { start, end } of [child, first.node]) this.source.hide(start, end);
         const { line } = this.source.lines.linePos(first.keyStart);
         this.findings.push({
           ...at,
-          message: `the key \`${name}\` is there twice, first in line ${line}`,
+          message: `the key \`${clip(name)}\` is there twice, first in line ${line}`,
           hint: "Keep one of them.",
         });
       } else {
@@ -220,7 +275,12 @@ class TreeReader {
       for (const [name, entry] of from.entries) if (!map.entries.has(name)) map.entries.set(name, entry);
     } else if (from.broken !== true) {
       this.source.hide(from.start, from.end);
-      this.findings.push({ offset: from.start, path, message: "`<<` needs a group of keys", hint: "Write <<: *anchor" });
+      this.findings.push({
+        offset: from.start,
+        path,
+        message: "`<<` needs a group of keys",
+        hint: "Write <<: *anchor",
+      });
     }
   }
 
@@ -242,7 +302,8 @@ class TreeReader {
       }
       return { kind: "scalar", value, start, end };
     }
-    if (typeof value === "string" || typeof value === "boolean" || value === null) return { kind: "scalar", value, start, end };
+    if (typeof value === "string" || typeof value === "boolean" || value === null)
+      return { kind: "scalar", value, start, end };
     this.source.hide(start, end);
     return refuse("a value that JSON does not know", "Write text, a number, true or false.");
   }

@@ -1,9 +1,9 @@
 // ajv's errors in words for people: what was found, what was expected, what to do, and where. Never the value of a secret.
 import type { ErrorObject } from "ajv";
 import type { Node } from "./document.ts";
+import { findNode } from "./pointer.ts";
 import type { Finding, SourceFile } from "./source.ts";
-import { didYouMean, nearest } from "./suggest.ts";
-import { findNode } from "./validate.ts";
+import { clip, didYouMean, nearest } from "./suggest.ts";
 
 export interface Subject {
   root: Node;
@@ -49,8 +49,12 @@ function withoutAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
     if (deeper.length > 0) {
       kept.push(...deeper);
     } else {
-      const wanted = branches.filter(({ keyword }) => keyword === "type" || keyword === "enum" || keyword === "const");
-      const texts = wanted.map((other) => expected(other)?.replace(/^expected /, "")).filter((text) => text !== undefined);
+      const wanted = branches.filter(
+        ({ keyword }) => keyword === "type" || keyword === "enum" || keyword === "const",
+      );
+      const texts = wanted
+        .map((other) => expected(other)?.replace(/^expected /, ""))
+        .filter((text) => text !== undefined);
       kept.push({ ...error, params: { ...error.params, wanted: [...new Set(texts)] } });
     }
   }
@@ -62,7 +66,10 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
   const { node, rest, keyStart, path } = findNode(root, error.instancePath);
   if (node.kind === "scalar" && node.broken === true) return undefined;
   const schema = (error.parentSchema ?? {}) as Schema;
-  const known = [...Object.keys((schema.properties ?? {}) as Schema), ...(path.length === 0 ? subject.alsoKnown : [])];
+  const known = [
+    ...Object.keys((schema.properties ?? {}) as Schema),
+    ...(path.length === 0 ? subject.alsoKnown : []),
+  ];
   const name = nameOf(path, subject.label);
   const described = typeof schema.description === "string" ? schema.description : undefined;
 
@@ -74,15 +81,18 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
     const place = path.length > 0 || subject.label !== "" ? ` in \`${name}\`` : "";
     return {
       offset: entry?.keyStart ?? node.start,
-      message: `unknown key \`${key}\`${place}`,
+      message: `unknown key \`${clip(key)}\`${place}`,
       hint: didYouMean(key, known, "known keys"),
     };
   }
   if (error.keyword === "required") {
     const missing = String(error.params.missingProperty);
     // The misspelt key beside it has its own finding.
-    const unknown = all.filter((other) => other.instancePath === error.instancePath && other.keyword === "additionalProperties");
-    if (unknown.some((other) => nearest(String(other.params.additionalProperty), [missing]) !== undefined)) return undefined;
+    const unknown = all.filter(
+      (other) => other.instancePath === error.instancePath && other.keyword === "additionalProperties",
+    );
+    if (unknown.some((other) => nearest(String(other.params.additionalProperty), [missing]) !== undefined))
+      return undefined;
     const property = ((schema.properties ?? {}) as Record<string, Schema | undefined>)[missing];
     const purpose = typeof property?.description === "string" ? ` (${property.description})` : "";
     return {
@@ -91,10 +101,16 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
       hint: `Add: ${missing}: …${purpose}`,
     };
   }
-  const secret = [...secrets].some((pointer) => error.instancePath === pointer || error.instancePath.startsWith(`${pointer}/`));
+  const secret = [...secrets].some(
+    (pointer) => error.instancePath === pointer || error.instancePath.startsWith(`${pointer}/`),
+  );
   const found = rest.length > 0 ? "its default" : describe(node, secret);
   const offset = node.kind === "scalar" && node.start === node.end ? keyStart : node.start;
-  return { offset, message: `\`${name}\` is ${found}, ${expected(error) ?? `it ${error.message ?? "is not allowed"}`}`, hint: hintFor(error, node, described, secret) };
+  return {
+    offset,
+    message: `\`${name}\` is ${found}, ${expected(error) ?? `it ${error.message ?? "is not allowed"}`}`,
+    hint: hintFor(error, node, described, secret),
+  };
 }
 
 /** jobs[1].cron */
@@ -114,7 +130,7 @@ export function describe(node: Node, secret: boolean): string {
   if (node.value === null) return "empty";
   if (secret) return `a secret ${typeof node.value === "string" ? "text" : typeof node.value}`;
   if (typeof node.value !== "string") return String(node.value);
-  return `the text ${JSON.stringify(node.value.length > 60 ? `${node.value.slice(0, 59)}…` : node.value)}`;
+  return `the text ${JSON.stringify(clip(node.value))}`;
 }
 
 const typeNames: Record<string, string> = {
@@ -173,7 +189,9 @@ function expected(error: ErrorObject): string | undefined {
       return `and its key \`${String(params.propertyName)}\` is not allowed`;
     case "anyOf":
     case "oneOf":
-      return Array.isArray(params.wanted) && params.wanted.length > 0 ? `expected ${or(params.wanted as string[])}` : undefined;
+      return Array.isArray(params.wanted) && params.wanted.length > 0
+        ? `expected ${or(params.wanted as string[])}`
+        : undefined;
     default:
       return undefined;
   }
@@ -186,9 +204,21 @@ function or(words: readonly string[]): string {
 }
 
 /** What YAML 1.1 took for true and false, and YAML 1.2 takes for text. */
-const booleanWords: Record<string, string> = { yes: "true", on: "true", y: "true", no: "false", off: "false", n: "false" };
+const booleanWords: Record<string, string> = {
+  yes: "true",
+  on: "true",
+  y: "true",
+  no: "false",
+  off: "false",
+  n: "false",
+};
 
-function hintFor(error: ErrorObject, node: Node, described: string | undefined, secret: boolean): string | undefined {
+function hintFor(
+  error: ErrorObject,
+  node: Node,
+  described: string | undefined,
+  secret: boolean,
+): string | undefined {
   const written = node.kind === "scalar" && !node.inserted && !secret ? node.value : undefined;
   if (error.keyword === "type") {
     const wanted = ([] as string[]).concat(error.params.type as string | string[]);
@@ -196,17 +226,22 @@ function hintFor(error: ErrorObject, node: Node, described: string | undefined, 
     if (wanted.includes("boolean") && Object.hasOwn(booleanWords, text)) {
       return `did you mean \`${booleanWords[text]}\`? (In YAML 1.2 \`${text}\` is a text.)`;
     }
-    if (wanted.includes("boolean") && /^(true|false)$/.test(text)) return `did you mean \`${text}\`, without quotes?`;
+    if (wanted.includes("boolean") && /^(true|false)$/.test(text))
+      return `did you mean \`${text}\`, without quotes?`;
     if (wanted.some((type) => type === "integer" || type === "number") && /^-?\d+(\.\d+)?$/.test(text)) {
       return `did you mean \`${text}\`, without quotes?`;
     }
     if (wanted.includes("string") && node.kind === "scalar" && node.value !== null && !node.inserted) {
-      return secret ? "Put it in quotes." : `Put it in quotes: "${String(written)}"`;
+      return secret ? "Put it in quotes." : `Put it in quotes: "${clip(String(written))}"`;
     }
-    if (wanted.includes("array") && node.kind === "scalar" && node.value !== null) return "Put it in brackets: [ … ]";
+    if (wanted.includes("array") && node.kind === "scalar" && node.value !== null)
+      return "Put it in brackets: [ … ]";
   }
   if (error.keyword === "enum" && typeof written === "string") {
-    const near = nearest(written, (error.params.allowedValues as unknown[]).filter((value) => typeof value === "string"));
+    const near = nearest(
+      written,
+      (error.params.allowedValues as unknown[]).filter((value) => typeof value === "string"),
+    );
     if (near !== undefined) return `did you mean \`${near}\`?`;
   }
   return described;

@@ -34,7 +34,13 @@ export function parseTemplate(template: string): Part[] {
     const variable = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(inside);
     const file = /^file:(.+)$/.exec(inside);
     if (closed === "") parts.push({ kind: "wrong", label: "a ${ without its }" });
-    else if (variable) parts.push({ kind: "variable", label: `\${${variable[1]}}`, name: variable[1] ?? "", fallback: variable[2] });
+    else if (variable)
+      parts.push({
+        kind: "variable",
+        label: `\${${variable[1]}}`,
+        name: variable[1] ?? "",
+        fallback: variable[2],
+      });
     else if (file) parts.push({ kind: "file", label: `\${file:${file[1]}}`, path: file[1] ?? "" });
     // What was written is not shown: it may be a password with a ${ in it.
     else parts.push({ kind: "wrong", label: "a ${…} of no known form" });
@@ -61,7 +67,12 @@ export async function interpolate(root: Node, given: Interpolation): Promise<Fin
   return findings;
 }
 
-async function insert(scalar: ScalarNode, template: string, given: Interpolation, findings: Finding[]): Promise<void> {
+async function insert(
+  scalar: ScalarNode,
+  template: string,
+  given: Interpolation,
+  findings: Finding[],
+): Promise<void> {
   const parts = parseTemplate(template);
   const labels: string[] = [];
   const values: string[] = [];
@@ -81,10 +92,15 @@ async function insert(scalar: ScalarNode, template: string, given: Interpolation
     }
     labels.push(part.label);
     if (part.kind === "wrong") {
-      fail(part.label, part.label, "Write ${NAME}, ${NAME:-default} or ${file:path}; for a literal ${ write $${");
+      fail(
+        part.label,
+        part.label,
+        "Write ${NAME}, ${NAME:-default} or ${file:path}; for a literal ${ write $${",
+      );
       continue;
     }
-    const value = part.kind === "file" ? await fileValue(part.path, given) : variableValue(part.name, given.variables);
+    const value =
+      part.kind === "file" ? await fileValue(part.path, given) : variableValue(part.name, given.variables);
     if (typeof value === "string" && (value !== "" || part.kind === "file" || part.fallback === undefined)) {
       out += value;
       values.push(value);
@@ -100,7 +116,11 @@ async function insert(scalar: ScalarNode, template: string, given: Interpolation
           : `Set it in the environment or in .env beside connectors.yml, or give a default: \${${part.name}:-value}`,
       );
     } else if (value instanceof UnreadableFile) {
-      fail(part.label, `the file of ${part.label} ${value.message}`, `${value.hint} Paths are relative to the folder of connectors.yml.`);
+      fail(
+        part.label,
+        `the file of ${part.label} ${value.message}`,
+        `${value.hint} Paths are relative to the folder of connectors.yml.`,
+      );
     }
   }
   const whole = parts.length === 1 && parts[0]?.kind !== "text";

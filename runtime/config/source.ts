@@ -31,7 +31,8 @@ export class SourceFile {
     this.file = file;
     this.text = text;
     this.lines.addNewLine(0);
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) this.lines.addNewLine(at + 1);
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1))
+      this.lines.addNewLine(at + 1);
   }
 
   /** What lies between the two offsets is never shown. */
@@ -46,7 +47,8 @@ export class SourceFile {
     const problem: ConfigProblem = { file: this.file, line: place.line, column: place.col, message };
     if (hint !== undefined) problem.hint = hint;
     if (connector !== undefined) problem.connector = connector;
-    if (offset !== undefined) problem.source = this.excerpt(place.line, place.col - 1, finding.unparsed === true);
+    if (offset !== undefined)
+      problem.source = this.excerpt(place.line, place.col - 1, finding.unparsed === true);
     return problem;
   }
 
@@ -54,7 +56,9 @@ export class SourceFile {
     const start = this.lines.lineStarts[line - 1] ?? 0;
     const next = this.text.indexOf("\n", start);
     const text = this.text.slice(start, next === -1 ? undefined : next).replace(/\r$/, "");
-    const spans = unparsed ? valueWords(text) : this.hidden.map(([from, to]): Span => [from - start, to - start]);
+    const spans = unparsed
+      ? valueWords(text)
+      : this.hidden.map(([from, to]): Span => [from - start, to - start]);
     return shorten(mask(text, spans, column));
   }
 }
@@ -95,7 +99,10 @@ function shorten(line: { text: string; column: number }): { text: string; column
   const from = Math.max(0, Math.min(line.column - maxShown / 2, line.text.length - maxShown));
   const head = from > 0 ? "…" : "";
   const tail = from + maxShown < line.text.length ? "…" : "";
-  return { text: head + line.text.slice(from, from + maxShown) + tail, column: line.column - from + head.length };
+  return {
+    text: head + line.text.slice(from, from + maxShown) + tail,
+    column: line.column - from + head.length,
+  };
 }
 
 /** Why a file has no text, with what to do. */
@@ -121,7 +128,8 @@ export async function readText(path: string, maxBytes: number): Promise<string |
   try {
     const stat = await handle.stat();
     if (stat.isDirectory()) return new UnreadableFile("is a folder, not a file", "Put a file in its place.");
-    if (!stat.isFile()) return new UnreadableFile("is not a regular file", "Put a regular file in its place.");
+    if (!stat.isFile())
+      return new UnreadableFile("is not a regular file", "Put a regular file in its place.");
     if (stat.size > maxBytes) return tooLarge(stat.size, maxBytes);
     const bytes = await handle.readFile();
     // It may have grown since it was measured.
@@ -136,11 +144,18 @@ export async function readText(path: string, maxBytes: number): Promise<string |
 
 function unreadable(error: unknown): UnreadableFile {
   const code = errnoOf(error) ?? "";
-  if (code === "ENOENT" || code === "ENOTDIR") return new UnreadableFile("does not exist", "Create it.", true);
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return new UnreadableFile("does not exist", "Create it.", true);
   if (code === "EACCES" || code === "EPERM") {
-    return new UnreadableFile("cannot be read: permission denied", "Give the user that runs spoolway permission to read it.");
+    return new UnreadableFile(
+      "cannot be read: permission denied",
+      "Give the user that runs spoolway permission to read it.",
+    );
   }
-  return new UnreadableFile(`cannot be read: ${code || (error as Error).message}`, "Check the file and its disk.");
+  return new UnreadableFile(
+    `cannot be read: ${code || (error as Error).message}`,
+    "Check the file and its disk.",
+  );
 }
 
 function tooLarge(bytes: number, maxBytes: number): UnreadableFile {

@@ -4,6 +4,7 @@ import addFormats from "ajv-formats";
 import { toPlain, type MapNode, type Node, type ScalarNode } from "./document.ts";
 import { explain } from "./explain.ts";
 import { isBare } from "./interpolate.ts";
+import { findNode, pointerParts } from "./pointer.ts";
 import type { Finding, SourceFile } from "./source.ts";
 
 export type Check = ValidateFunction;
@@ -11,29 +12,44 @@ export type Check = ValidateFunction;
 /** Context of one validation: the JSON Pointers of all values whose schema says `secret: true`. */
 type SecretPointers = Set<string>;
 
-/** Compiles a draft-07 schema. Throws what is wrong with it, in words for the author of a manifest. */
-export function compileSchema(schema: object): Check {
+/** One for all: what it compiles for itself at first use is a good part of the supervisor's start. */
+const ajv = new Ajv({
+  allErrors: true,
+  useDefaults: true,
+  ownProperties: true, // `constructor` is missing unless it was written
+  verbose: true,
+  passContext: true,
+  allowUnionTypes: true,
+  validateSchema: false, // see compileSchema
+  addUsedSchema: false, // two manifests may have the same $id
+  strictSchema: true, // a typo in `secret` must not show a secret
+  strictTypes: false,
+  strictTuples: false,
+  strictRequired: false,
+  logger: false,
+});
+addFormats.default(ajv);
+ajv.addKeyword({ keyword: "secret", schemaType: "boolean", errors: false, validate: noteSecret });
+
+/**
+ * Compiles a draft-07 schema. Throws what is wrong with it, in words for its author. `trusted`: it is one of our own, and a test has held it against
+ * the meta-schema, whose compilation takes longer than all of ours.
+ */
+export function compileSchema(schema: object, trusted: boolean): Check {
   if ("$async" in schema) throw new Error("$async is not supported");
-  const ajv = new Ajv({
-    allErrors: true,
-    useDefaults: true,
-    ownProperties: true, // `constructor` is missing unless it was written
-    verbose: true,
-    passContext: true,
-    allowUnionTypes: true,
-    strictSchema: true, // a typo in `secret` must not show a secret
-    strictTypes: false,
-    strictTuples: false,
-    strictRequired: false,
-    logger: false,
-  });
-  addFormats.default(ajv);
-  ajv.addKeyword({ keyword: "secret", schemaType: "boolean", errors: false, validate: noteSecret });
+  if (!trusted && ajv.validateSchema(schema) !== true)
+    throw new Error(ajv.errorsText(ajv.errors, { dataVar: "config" }));
   return ajv.compile(schema);
 }
 
 /** Not a check: it runs wherever the schema says `secret`, also behind $ref, items and oneOf, and notes the place. */
-function noteSecret(this: unknown, secret: boolean, _data: unknown, _schema?: object, at?: { instancePath: string }): boolean {
+function noteSecret(
+  this: unknown,
+  secret: boolean,
+  _data: unknown,
+  _schema?: object,
+  at?: { instancePath: string },
+): boolean {
   if (secret && this instanceof Set && at) (this as SecretPointers).add(at.instancePath);
   return true;
 }
@@ -47,7 +63,13 @@ export interface Checked {
 }
 
 /** `alsoKnown`: keys that stand in the same map but are checked elsewhere; for suggestions. */
-export function checkNode(check: Check, node: MapNode, source: SourceFile, label: string, alsoKnown: readonly string[] = []): Checked {
+export function checkNode(
+  check: Check,
+  node: MapNode,
+  source: SourceFile,
+  label: string,
+  alsoKnown: readonly string[] = [],
+): Checked {
   let pointers: SecretPointers = new Set();
   const run = (): { value: unknown; errors: ErrorObject[] } => {
     const value = toPlain(node);
@@ -72,13 +94,22 @@ export function checkNode(check: Check, node: MapNode, source: SourceFile, label
 function coerce(error: ErrorObject, root: Node): boolean {
   if (error.keyword !== "type") return false;
   const { node, rest } = findNode(root, error.instancePath);
-  if (node.kind !== "scalar" || rest.length > 0 || node.inserted?.whole !== true || typeof node.value !== "string") return false;
+  if (
+    node.kind !== "scalar" ||
+    rest.length > 0 ||
+    node.inserted?.whole !== true ||
+    typeof node.value !== "string"
+  )
+    return false;
   const wanted = ([] as string[]).concat(error.params.type as string | string[]);
   if (wanted.includes("boolean") && (node.value === "true" || node.value === "false")) {
     setCoerced(node, node.value === "true");
     return true;
   }
-  if ((wanted.includes("integer") || wanted.includes("number")) && /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(node.value)) {
+  if (
+    (wanted.includes("integer") || wanted.includes("number")) &&
+    /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(node.value)
+  ) {
     const number = Number(node.value);
     if (!Number.isFinite(number) || (Number.isInteger(number) && !Number.isSafeInteger(number))) return false;
     if (!wanted.includes("number") && !Number.isInteger(number)) return false;
@@ -92,35 +123,6 @@ function setCoerced(node: ScalarNode, value: number | boolean): void {
   node.value = value;
   // A port or a switch is no secret, and masking every "true" in a log would help nobody.
   if (node.inserted) node.inserted.values = [];
-}
-
-/** The deepest node on the way to the pointer, and what of the pointer is left. */
-export function findNode(root: Node, pointer: string): { node: Node; rest: string[]; keyStart: number; path: string[] } {
-  const path = pointerParts(pointer);
-  let node = root;
-  let keyStart = root.start;
-  for (const [i, part] of path.entries()) {
-    if (node.kind === "map") {
-      const entry = node.entries.get(part);
-      if (!entry) return { node, rest: path.slice(i), keyStart, path };
-      ({ node, keyStart } = entry);
-    } else if (node.kind === "list") {
-      const item: Node | undefined = node.items[Number(part)];
-      if (!item) return { node, rest: path.slice(i), keyStart, path };
-      node = item;
-      keyStart = item.start;
-    } else {
-      return { node, rest: path.slice(i), keyStart, path };
-    }
-  }
-  return { node, rest: [], keyStart, path };
-}
-
-export function pointerParts(pointer: string): string[] {
-  return pointer
-    .split("/")
-    .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function valueAt(value: unknown, pointer: string): unknown {

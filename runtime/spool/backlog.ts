@@ -1,7 +1,10 @@
 // What waits in outbox/<name>/, oldest first, in bounded memory with any number of files.
 //
-// The folder is the truth and a scan reads it; a directory watch only hints. A scan keeps the oldest `maxEntries` (a page); what is younger stays on disk
-// until the page is used up (`overflow`). Order: mtime, then name.
+// The folder is the truth and a scan reads it; a directory watch only hints. A scan keeps the oldest `pageEntries` (a page); what is younger stays on
+// disk until the page is used up (`overflow`). Order: mtime, then name.
+//
+// A reader walks the page with next(): what it takes leaves the backlog, what it skips (its lane is blocked or full) stays, and rewind() walks again from
+// the oldest entry that was skipped.
 import { type FSWatcher, lstatSync, watch } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,8 +13,10 @@ import { errnoOf } from "../errors.ts";
 import { isDropName } from "./names.ts";
 
 export interface WaitingDrop {
-  file: string;
-  mtimeMs: number;
+  readonly file: string;
+  readonly mtimeMs: number;
+  /** Its lane, noted by a reader that skipped it, so that it is not read again to be skipped again. */
+  lane?: string;
 }
 
 const before = (a: WaitingDrop, b: WaitingDrop): boolean =>
@@ -21,29 +26,38 @@ const compare = (a: WaitingDrop, b: WaitingDrop): number => (before(a, b) ? -1 :
 /** A turn of the event loop after so many entries: the heartbeat goes on while a million files are read. */
 const entriesPerTurn = 500;
 
+/** The page grows by next pages only while everything in it is skipped; more than this is not held in memory. */
+const maxEntries = 1_000_000;
+
 export class Backlog {
   readonly #folder: string;
-  readonly #maxEntries: number;
-  /** Sorted from #head on. */
-  #page: WaitingDrop[] = [];
+  readonly #pageEntries: number;
+  /** Sorted; undefined where an entry was taken. */
+  #page: Array<WaitingDrop | undefined> = [];
+  /** Everything before it was taken. */
   #head = 0;
+  /** What next() looks at next. */
+  #cursor = 0;
+  #taken = 0;
   /** The youngest entry of a page that did not hold all: what is younger is not in memory. */
   #boundary: WaitingDrop | undefined;
   /** Files that the last scan left on disk. */
   #beyond = 0;
+  /** Hints that came while a scan was reading: it may have passed their place already. */
+  #noted: string[] | undefined;
   #watcher: FSWatcher | undefined;
   /** Entries that are no drops: attachments, or drops with a wrong name. */
   unclaimed = 0;
   lastScanMs = 0;
 
-  constructor(folder: string, maxEntries = 50_000) {
+  constructor(folder: string, pageEntries = 100_000) {
     this.#folder = folder;
-    this.#maxEntries = maxEntries;
+    this.#pageEntries = pageEntries;
   }
 
   /** Files known to wait, without those that were taken. */
   get depth(): number {
-    return this.#page.length - this.#head + this.#beyond;
+    return this.#page.length - this.#taken + this.#beyond;
   }
 
   /** Whether there are more files on disk than in memory. */
@@ -51,51 +65,112 @@ export class Backlog {
     return this.#boundary !== undefined;
   }
 
+  /** Whether every entry of the page was taken. */
+  get isUsedUp(): boolean {
+    return this.#taken === this.#page.length;
+  }
+
   /** mtime of the oldest entry, in ms since 1970. */
   get oldestMs(): number | undefined {
     return this.#page[this.#head]?.mtimeMs;
   }
 
-  /** The oldest entry, which leaves the backlog. */
-  take(): WaitingDrop | undefined {
-    const entry = this.#page[this.#head];
-    if (entry === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#page.length) {
-      this.#page = this.#page.slice(this.#head);
-      this.#head = 0;
+  /** The oldest entry that was not looked at since the last rewind; it stays until take() is called. */
+  next(): WaitingDrop | undefined {
+    while (this.#cursor < this.#page.length) {
+      const entry = this.#page[this.#cursor];
+      this.#cursor += 1;
+      if (entry !== undefined) return entry;
     }
-    return entry;
+    return undefined;
+  }
+
+  /** Removes the entry that next() just returned. */
+  take(): void {
+    if (this.#page[this.#cursor - 1] === undefined) return;
+    this.#page[this.#cursor - 1] = undefined;
+    this.#taken += 1;
+    while (this.#head < this.#page.length && this.#page[this.#head] === undefined) this.#head += 1;
+    if (this.#head < 4096 || this.#head * 2 < this.#page.length) return;
+    this.#page = this.#page.slice(this.#head);
+    this.#cursor -= this.#head;
+    this.#taken -= this.#head;
+    this.#head = 0;
+  }
+
+  /** Looks again at what was skipped. */
+  rewind(): void {
+    this.#cursor = this.#head;
   }
 
   /** A file that a hint named. Nothing happens when it is gone or younger than a page that does not hold all. */
   note(file: string): void {
     if (!isDropName(file)) return;
+    this.#noted?.push(file);
     const entry = this.#look(file);
     if (entry === undefined) return;
     if (this.#boundary !== undefined && before(this.#boundary, entry)) {
       this.#beyond += 1;
       return;
     }
+    const at = this.#placeOf(entry);
+    if (this.#page[at]?.file === file) return;
+    this.#page.splice(at, 0, entry);
+    // Behind the cursor it would not be looked at before a rewind.
+    if (at < this.#cursor) this.#cursor = at;
+  }
+
+  /** Index of the first entry that is not before `entry`. Taken entries in between are passed over. */
+  #placeOf(entry: WaitingDrop): number {
     let low = this.#head;
     let high = this.#page.length;
     while (low < high) {
-      const middle = (low + high) >> 1;
-      if (before(this.#page[middle] as WaitingDrop, entry)) low = middle + 1;
+      let middle = (low + high) >> 1;
+      while (middle < high && this.#page[middle] === undefined) middle += 1;
+      if (middle === high) high = (low + high) >> 1;
+      else if (before(this.#page[middle] as WaitingDrop, entry)) low = middle + 1;
       else high = middle;
     }
-    if (this.#page[low]?.file !== file) this.#page.splice(low, 0, entry);
+    return low;
   }
 
-  /**
-   * Reads the folder anew. `isHeld` names what somebody holds already. `after`: only entries younger than the current page's last (the next page);
-   * the current page must be used up.
-   */
-  async scan(isHeld: (file: string) => boolean, next = false): Promise<void> {
+  /** Reads the folder anew. `isHeld` names what the reader took and still works on. */
+  async scan(isHeld: (file: string) => boolean): Promise<void> {
     const began = performance.now();
-    const after = next ? this.#boundary : undefined;
+    this.#noted = [];
+    const { found, total, unclaimed } = await this.#read(isHeld, undefined);
+    this.#page = found;
+    this.#head = 0;
+    this.#cursor = 0;
+    this.#taken = 0;
+    this.#setRest(found, total);
+    this.unclaimed = unclaimed;
+    // RACE: entries that appeared behind the reading position are in no page yet.
+    const missed = this.#noted;
+    this.#noted = undefined;
+    if (missed.length > 0) {
+      const inPage = new Set(found.map((entry) => entry.file));
+      for (const file of missed) if (!inPage.has(file) && !isHeld(file)) this.note(file);
+    }
+    this.lastScanMs = performance.now() - began;
+  }
+
+  /** Adds the next page to one of which everything is skipped. False when there is nothing to add, or no room. */
+  async extend(isHeld: (file: string) => boolean): Promise<boolean> {
+    if (this.#boundary === undefined || this.#page.length >= maxEntries) return false;
+    const { found, total } = await this.#read(isHeld, this.#boundary);
+    this.#page.push(...found);
+    this.#setRest(found, total);
+    return found.length > 0;
+  }
+
+  #setRest(found: WaitingDrop[], total: number): void {
+    this.#beyond = total - found.length;
+    this.#boundary = this.#beyond > 0 ? found.at(-1) : undefined;
+  }
+
+  async #read(isHeld: (file: string) => boolean, after: WaitingDrop | undefined) {
     let found: WaitingDrop[] = [];
-    let cut = false;
     let total = 0;
     let unclaimed = 0;
     let seen = 0;
@@ -110,23 +185,10 @@ export class Backlog {
       if (entry === undefined || (after !== undefined && !before(after, entry))) continue;
       total += 1;
       found.push(entry);
-      if (found.length >= 2 * this.#maxEntries) {
-        found = found.sort(compare).slice(0, this.#maxEntries);
-        cut = true;
-      }
+      if (found.length >= 2 * this.#pageEntries) found = found.sort(compare).slice(0, this.#pageEntries);
     }
     found.sort(compare);
-    if (found.length > this.#maxEntries) {
-      found = found.slice(0, this.#maxEntries);
-      cut = true;
-    }
-    this.unclaimed = unclaimed;
-    // RACE: a hint may have added an entry while the folder was read; it is in the folder, so this scan or the next has it.
-    this.#page = found;
-    this.#head = 0;
-    this.#boundary = cut ? found.at(-1) : undefined;
-    this.#beyond = total - found.length;
-    this.lastScanMs = performance.now() - began;
+    return { found: found.slice(0, this.#pageEntries), total, unclaimed };
   }
 
   /**

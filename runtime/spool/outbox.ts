@@ -5,7 +5,7 @@ import { errnoOf, SpoolwayError } from "../errors.ts";
 import { linkExclusive, move, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
 import { type Drop, type ReadMessage, readDrop, sha256 } from "./drops.ts";
 import { captureAttachment } from "./media.ts";
-import { claimName, retryName, type SpoolPaths } from "./names.ts";
+import { claimName, dropId, retryName, type SpoolPaths } from "./names.ts";
 import { publishJson } from "./publish.ts";
 import { type Accepted, deadLetterOf, receiptOf, refusalOf, retryRecordOf } from "./records.ts";
 
@@ -32,6 +32,12 @@ export class Outbox {
   /** What lies in outbox/ under this file name. */
   read(file: string): Drop {
     return readDrop(this.name, this.paths.outbox, file, this.#limits.maxMessageBytes);
+  }
+
+  /** An id for an entry that never parsed. */
+  idOf(file: string, bytes: Buffer | undefined): string {
+    const stat = lstatSync(join(this.paths.outbox, file), { bigint: true, throwIfNoEntry: false });
+    return dropId(this.name, file, stat?.mtimeNs ?? 0n, bytes ?? Buffer.alloc(0));
   }
 
   /** Whether this id was settled before, at which attempt, and the hash of what was dropped under it, where its record tells. */
@@ -196,24 +202,22 @@ export class Outbox {
     remove(from === undefined ? this.#claimPath(entry) : join(this.paths.retry, from));
   }
 
-  /** T6. `content` of the known message, where known. Returns what was done. */
+  /** T6. `known`: hash of what was dropped under this id before, where that is known. Returns what was done. */
   async duplicate(
     file: string,
     drop: ReadMessage,
     known: string | undefined,
   ): Promise<"removed" | "refused"> {
-    if (known === undefined || known === drop.entry.contentSha256) {
+    // A derived id is made of the content: it is the same message by construction.
+    const isDerived = drop.entry.message.id === undefined;
+    if (isDerived || known === drop.entry.contentSha256) {
       remove(join(this.paths.outbox, file));
       await syncFolder(this.paths.outbox);
       return "removed";
     }
     const id = `${drop.entry.id.slice(0, 110)}+${sha256(drop.bytes).slice(0, 8)}`;
-    await this.refuse(file, {
-      id,
-      code: "duplicate_id",
-      error: `another message with the id ${drop.entry.id} exists`,
-      bytes: drop.bytes,
-    });
+    const error = `another message with the id ${drop.entry.id} exists`;
+    await this.refuse(file, { id, code: "duplicate_id", error, bytes: drop.bytes });
     return "refused";
   }
 

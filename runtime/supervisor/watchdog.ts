@@ -34,8 +34,13 @@ export class Watchdog {
     const gapMs = nowMs - this.checkedAtMs;
     this.checkedAtMs = nowMs;
     this.stillMs += gapMs > 2 * checkIntervalMs ? checkIntervalMs : gapMs;
+    return this.stillMs > this.patienceMs();
+  }
+
+  /** How long it may be silent now: longer before its first beat. */
+  patienceMs(): number {
     const { startGraceMs, watchdogMs } = this.settings();
-    return this.stillMs > (this.seq === undefined ? startGraceMs : watchdogMs);
+    return this.seq === undefined ? startGraceMs : watchdogMs;
   }
 }
 

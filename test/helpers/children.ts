@@ -1,7 +1,7 @@
 // No test leaves a process behind. Every child is registered by its pid; after the file's last test whatever still runs is killed by pid and
 // fails the file. A pid is remembered with its start time, so that a reused pid is never taken for ours.
 import type { ChildProcess } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { afterAll, onTestFinished } from "vitest";
 import { waitFor } from "./wait.ts";
 
@@ -138,6 +138,14 @@ function isBelow(info: ProcessInfo, top: number): boolean {
     if (at.parent === top) return true;
   }
   return false;
+}
+
+function worksIn(pid: number, folder: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+  } catch {
+    return false; // gone, or somebody else's
+  }
 }
 
 function commandOf(pid: number): string {

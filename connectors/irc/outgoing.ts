@@ -1,0 +1,198 @@
+// A message as lines on the wire, and the server's answers as its fate.
+//
+//   check ─▶ (join a configured channel that we are not in) ─▶ lines in groups, each confirmed before the next ─▶ ids of the echoes
+//
+// A long message remembers durably which groups the server has confirmed: after a lost connection it goes on there and does not begin again.
+import { randomBytes } from "node:crypto";
+import type { IrcMessage } from "irc-framework";
+import { type Outgoing, reject, retry, type SendContext, type SendResult } from "spoolway/sdk";
+import type { Channels } from "./channels.ts";
+import type { IrcConfig } from "./config.ts";
+import { isChannel } from "./events.ts";
+import type { Link } from "./link.ts";
+import { byteLength, toLines } from "./split.ts";
+
+/** RFC 2812, with the line's end. */
+const maxLineBytes = 512;
+/** Of user@host where the server has not shown ours yet: USERLEN 10 and a tilde, HOSTLEN 64. */
+const longestUserHost = 11 + 1 + 64;
+const minTextBytes = 64;
+
+/** What is said in one line: its text is what an echo brings back. */
+interface Line {
+  command: "PRIVMSG" | "NOTICE" | "TAGMSG";
+  text?: string;
+  tags: Record<string, string>;
+}
+
+interface Progress {
+  lines: number;
+  done: number;
+  ids: string[];
+}
+
+export async function sendMessage(
+  link: Link,
+  channels: Channels,
+  message: Outgoing,
+  ctx: SendContext<IrcConfig>,
+): Promise<SendResult> {
+  const target = checkTarget(message.conversation_id);
+  const lines = linesOf(message, target, link);
+  return link.exclusive(link.fold(target), async () => {
+    if (channels.isMissing(target)) {
+      const refusal = await channels.enter(target);
+      if (refusal !== undefined) throw retry(`not in ${target}: ${refusal}`);
+    }
+    try {
+      return await sayAll(link, target, lines, message, ctx);
+    } catch (error) {
+      // Kicked in the middle of it: the channel's loss, not the message's.
+      if (channels.isMissing(target))
+        throw retry(`no longer in ${target}: ${(error as Error).message}`, { cause: error });
+      throw error;
+    }
+  });
+}
+
+/** One target and nothing else: a comma would make several of it, a space or line break another command. */
+function checkTarget(target: string): string {
+  if (/^[^\s,:$\u0000-\u001f][^\s,\u0000-\u001f]*$/.test(target)) return target;
+  throw reject(`not a channel or nick: ${JSON.stringify(target)}`, "invalid_target", {
+    hint: 'conversation_id is one channel ("#dev") or one nick.',
+  });
+}
+
+function linesOf(message: Outgoing, target: string, link: Link): Line[] {
+  const { network } = link.client;
+  const { action, attachments = [], target: about } = message;
+  if (attachments.length > 0) {
+    throw reject("IRC has no attachments", "not_supported", {
+      hint: "Put the file somewhere and send its address.",
+    });
+  }
+  const tags =
+    message.reply_to && network.supportsTag("draft/reply") ? { "+draft/reply": message.reply_to } : {};
+  if (action === "message") return textLines(message, target, link, tags);
+  if (action === "typing" && network.supportsTag("typing"))
+    return [{ command: "TAGMSG", tags: { "+typing": "active" } }];
+  if (action === "react" && network.supportsTag("draft/react") && about && message.reaction) {
+    return [
+      { command: "TAGMSG", tags: { "+draft/react": message.reaction, "+draft/reply": about.platform_id } },
+    ];
+  }
+  throw reject(`this IRC server cannot do ${action}`, "not_supported");
+}
+
+function textLines(message: Outgoing, target: string, link: Link, tags: Record<string, string>): Line[] {
+  const { config } = link;
+  const text = [message.subject, message.text].filter(Boolean).join("\n");
+  const isAction = text.startsWith("/me ");
+  const command = config.send_as === "notice" && !isAction ? "NOTICE" : "PRIVMSG";
+  const nick = config.nick.length > link.nick.length ? config.nick : link.nick;
+  const prefix = `:${nick}!${link.userHost ?? "x".repeat(longestUserHost)} ${command} ${target} :\r\n`;
+  const room = maxLineBytes - byteLength(prefix) - (isAction ? "\u0001ACTION \u0001".length : 0);
+  if (room < minTextBytes) throw reject(`${target} is too long for a line of IRC`, "invalid_target");
+  const most = `at most ${config.max_lines} lines (max_lines) are sent for one message`;
+  if (byteLength(text) > config.max_lines * maxLineBytes)
+    throw reject(`${byteLength(text)} bytes; ${most}`, "too_large");
+  const parts = toLines(isAction ? text.slice(4) : text, room);
+  if (parts.length === 0) throw reject("the message has no text", "invalid_message");
+  if (parts.length > config.max_lines) throw reject(`${parts.length} lines; ${most}`, "too_large");
+  return parts.map((part) => ({ command, text: isAction ? `\u0001ACTION ${part}\u0001` : part, tags }));
+}
+
+/** As many lines as the flood control lets through at once are written before the server is asked about them. */
+async function sayAll(
+  link: Link,
+  target: string,
+  lines: Line[],
+  message: Outgoing,
+  ctx: SendContext<IrcConfig>,
+): Promise<SendResult> {
+  const size = link.config.flood.burst;
+  const isLong = lines.length > size;
+  const key = `sent:${message.id}`;
+  const before = isLong ? await ctx.state.get<Progress>(key) : undefined;
+  // Another count of lines: they were cut for another nick or host, and would not fit together.
+  let { done, ids }: Progress = before?.lines === lines.length ? before : { lines: 0, done: 0, ids: [] };
+  while (done < lines.length) {
+    const group = lines.slice(done, done + size);
+    const { problem, msgids } = await say(link, target, group);
+    if (problem) {
+      if (isLong) await ctx.state.delete(key);
+      throw done === 0
+        ? problem
+        : reject(`${problem.message} (${done} of ${lines.length} lines were sent)`, problem.code, {
+            hint: problem.hint,
+          });
+    }
+    done += group.length;
+    ids = [...ids, ...msgids];
+    if (isLong && done < lines.length)
+      await ctx.state.set(key, { lines: lines.length, done, ids } satisfies Progress);
+  }
+  if (isLong) await ctx.state.delete(key);
+  return ids[0] === undefined
+    ? {}
+    : { platform_id: ids[0], ...(ids.length > 1 ? { platform_ids: ids } : {}) };
+}
+
+/** Says the lines and waits until the server has worked them off. The answers are known by our label, else by the target that they name. */
+async function say(link: Link, target: string, lines: Line[]) {
+  const hasLabels = link.client.network.cap.isEnabled("labeled-response");
+  const label = randomBytes(6).toString("hex");
+  const labels = new Set<string | undefined>();
+  const wire = lines.map(({ command, text, tags }, at) => {
+    const all = hasLabels ? { ...tags, label: `${label}-${at}` } : tags;
+    if (hasLabels) labels.add(`${label}-${at}`);
+    return `${encodeTags(all)}${command} ${target}${text === undefined ? "" : ` :${text}`}`;
+  });
+  const texts = lines.map((line) => line.text);
+  const isAbout = (name: string | undefined): boolean => link.fold(name ?? "") === link.fold(target);
+  const answers = await link.exchange(wire, (message) => {
+    if (labels.has(message.tags.label)) {
+      if (message.command === "BATCH") labels.add(message.params[0]?.slice(1)); // its messages carry the batch's name instead
+      return true;
+    }
+    if (labels.has(message.tags.batch) && message.tags.batch !== undefined) return true;
+    if (link.isEcho(message))
+      return !hasLabels && isAbout(message.params[0]) && texts.includes(message.params[1]);
+    return isRefusal(message) && (message.command === "FAIL" || isAbout(message.params[1]));
+  });
+  const refusal = answers.find(isRefusal);
+  const msgids = answers.filter((answer) => link.isEcho(answer)).flatMap(({ tags }) => tags.msgid ?? []);
+  return { problem: refusal && problemOf(refusal, target, link), msgids };
+}
+
+/** FAIL, or a numeric that says no. 43x are about our own nick. */
+function isRefusal({ command, params }: IrcMessage): boolean {
+  if (command === "FAIL") return ["PRIVMSG", "NOTICE", "TAGMSG"].includes(params[0] ?? "");
+  return /^(?:4(?!3[1-7])\d\d|5\d\d|716|707|936)$/.test(command);
+}
+
+function problemOf({ command, params }: IrcMessage, target: string, link: Link) {
+  const words = params.at(-1) || `error ${command}`;
+  const message = `${target}: ${words}`;
+  // Target change too fast: the server takes it in a while, and often says in how many seconds.
+  if (command === "439" || command === "707") {
+    return retry(message, { retryAfterMs: 1000 * Number(/\d+/.exec(words)?.[0] ?? 60) });
+  }
+  if (command === "401")
+    return reject(message, "no_such_nick", {
+      hint: "Nobody of that name is online; IRC keeps nothing for them.",
+    });
+  if (isChannel(target, link) && ["403", "404", "442"].includes(command)) {
+    return reject(message, "rejected", { hint: `Is ${target} among channels, and may we speak there?` });
+  }
+  return reject(message);
+}
+
+const tagEscapes: Record<string, string> = { ";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n" };
+
+function encodeTags(tags: Record<string, string>): string {
+  const pairs = Object.entries(tags).map(
+    ([name, value]) => `${name}=${value.replace(/[; \\\r\n]/g, (char) => tagEscapes[char] ?? "")}`,
+  );
+  return pairs.length === 0 ? "" : `@${pairs.join(";")} `;
+}

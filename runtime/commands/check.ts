@@ -1,0 +1,87 @@
+// spoolway check: is connectors.yml right? Starts nothing and changes nothing.
+import { join } from "node:path";
+import { loadConfig, type LoadOptions } from "../config/load.ts";
+import type { ConfigProblem, LoadedConfig } from "../config/model.ts";
+import { formatProblems, painter, problemJson } from "../config/report.ts";
+import { listTypes } from "../config/types.ts";
+import { columns } from "../config/columns.ts";
+
+export interface CheckOptions extends LoadOptions {
+  home: string;
+  json: boolean;
+  color: boolean;
+  out: NodeJS.WritableStream;
+}
+
+/** Prints every connector and every problem. Resolves with the exit code: 0 all is well, 1 there are problems. */
+export async function check(options: CheckOptions): Promise<number> {
+  const { home, json, color, out, ...loading } = options;
+  const loaded = await loadConfig(home, loading);
+  // A broken type that no entry uses disturbs no connector, but this is the place to hear of it.
+  const { problems: ofTypes } = await listTypes(home, loading.root);
+  const problems = [...loaded.problems, ...ofTypes];
+  out.write(
+    json ? `${JSON.stringify(asJson(loaded, problems), null, 2)}\n` : asText(home, loaded, problems, color),
+  );
+  return problems.length === 0 ? 0 : 1;
+}
+
+function asJson(loaded: LoadedConfig, problems: readonly ConfigProblem[]): Record<string, unknown> {
+  const valid = loaded.connectors.map(({ name, type, settings }) => ({
+    name,
+    type,
+    valid: true,
+    enabled: settings.enabled,
+  }));
+  const invalid = loaded.invalid.map(({ name, type }) => ({ name, type, valid: false }));
+  return {
+    ok: problems.length === 0,
+    usable: !loaded.unusable,
+    connectors: [...valid, ...invalid],
+    problems: problems.map(problemJson),
+  };
+}
+
+function asText(
+  home: string,
+  loaded: LoadedConfig,
+  problems: readonly ConfigProblem[],
+  color: boolean,
+): string {
+  const paint = painter(color);
+  const rows = [
+    ...loaded.connectors.map(({ name, type, settings }) => [
+      name,
+      type,
+      settings.enabled ? paint("green", "ok") : paint("yellow", "ok, disabled"),
+    ]),
+    ...loaded.invalid.map(({ name, type, problems }) => [
+      name,
+      type,
+      paint("red", `invalid (${count(problems.length, "problem")})`),
+    ]),
+  ];
+  const parts = [`${paint("bold", "Checked")} ${join(home, "connectors.yml")}`];
+  if (rows.length > 0) parts.push(columns(["CONNECTOR", "TYPE", "CONFIGURATION"], rows, color));
+  if (problems.length > 0) parts.push(formatProblems(problems, color));
+  parts.push(summary(loaded, problems, paint));
+  return `${parts.join("\n\n")}\n`;
+}
+
+function summary(
+  loaded: LoadedConfig,
+  problems: readonly ConfigProblem[],
+  paint: ReturnType<typeof painter>,
+): string {
+  const runs = count(loaded.connectors.length, "connector");
+  if (problems.length === 0)
+    return paint(
+      "green",
+      loaded.connectors.length === 0 ? "No mistakes. No connectors yet." : `No mistakes. ${runs} can run.`,
+    );
+  const found = count(problems.length, "problem");
+  if (loaded.unusable) return paint("red", `${found}. Nothing can run until this is corrected.`);
+  return paint("yellow", `${found}. ${runs} can run, ${loaded.invalid.length} cannot.`);
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;

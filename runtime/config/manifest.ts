@@ -1,0 +1,144 @@
+// One manifest.json → a ConnectorType. The connector's code is looked for, and never run.
+import { realpath, stat } from "node:fs/promises";
+import { join, relative, isAbsolute, sep } from "node:path";
+import { manifest as validManifest } from "../../schema/validators.js";
+import type { Manifest } from "../../schema/types.ts";
+import { canonicalJson, sha256 } from "./canonical.ts";
+import { parseSource } from "./document.ts";
+import { explain } from "./explain.ts";
+import type { ConfigProblem, ConnectorType } from "./model.ts";
+import { maxConfigBytes, readText, SourceFile, type Finding } from "./source.ts";
+import { compileSchema, type Check } from "./validate.ts";
+
+/** A type whose manifest is valid and whose code was found. */
+export interface FoundType extends ConnectorType {
+  /** home: <home>/connectors; built-in: Spoolway's own; path and package: named by an entry's type. */
+  origin: "home" | "built-in" | "path" | "package";
+  /** SHA-256 of the manifest's content. */
+  hash: string;
+}
+
+export type ManifestResult = { type: FoundType } | { problems: ConfigProblem[] };
+
+/** Keys of an entry that are not the connector's own. */
+export const reservedKeys = ["name", "type", "runtime"] as const;
+
+/** `shown`: the manifest's path for messages. */
+export async function readManifest(
+  folder: string,
+  origin: FoundType["origin"],
+  shown: string,
+): Promise<ManifestResult> {
+  const text = await readText(join(folder, "manifest.json"), maxConfigBytes);
+  if (typeof text !== "string")
+    return { problems: [{ file: shown, line: 0, column: 0, message: text.message, hint: text.hint }] };
+  const source = new SourceFile(shown, text);
+  const fail = (...findings: Finding[]): ManifestResult => ({
+    problems: findings.map((finding) => source.problem(finding)),
+  });
+
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    return fail(jsonFinding(error as Error));
+  }
+  // JSON is YAML: the same parser gives the places.
+  const { root, findings, syntax } = parseSource(source);
+  if (root === undefined || findings.length + syntax.length > 0) return fail(...syntax, ...findings);
+  if (!validManifest(data)) {
+    const errors = (validManifest.errors ?? []).map((error) => ({ ...error, schemaPath: "" }));
+    return fail(...explain(errors, { root, source, label: "", secrets: new Set(), alsoKnown: manifestKeys }));
+  }
+  const manifest = data as Manifest;
+  const reserved = reservedKeys.find((key) =>
+    Object.hasOwn((manifest.config.properties ?? {}) as object, key),
+  );
+  if (reserved !== undefined)
+    return fail({ offset: 0, message: `the config key \`${reserved}\` is taken`, hint: "Rename it." });
+  const entry = await findEntry(folder, manifest, origin);
+  if (typeof entry !== "string") return fail(entry);
+  return {
+    type: {
+      type: manifest.type,
+      folder,
+      entry,
+      manifest,
+      origin,
+      hash: sha256(canonicalJson(manifest)),
+    },
+  };
+}
+
+/** By hash of the manifest, for reloads: only what was edited is compiled again. */
+const compiled = new Map<string, Check>();
+
+/** The validator of the connector's own keys, or what is wrong with its schema. Compiled at first use. */
+export function configCheck(type: FoundType, shown: string): Check | ConfigProblem {
+  const known = compiled.get(type.hash);
+  if (known) return known;
+  try {
+    const check = compileSchema(closed(type.manifest.config), type.origin === "built-in");
+    compiled.set(type.hash, check);
+    return check;
+  } catch (error) {
+    const message = `\`config\` is no usable JSON Schema: ${(error as Error).message}`;
+    return { file: shown, line: 1, column: 1, message, hint: "It is draft-07, with `secret` added." };
+  }
+}
+
+const manifestKeys = ["type", "title", "description", "entry", "loader", "direction", "config", "runtime"];
+
+function jsonFinding(error: Error): Finding {
+  const position = /at position (\d+)/.exec(error.message)?.[1];
+  const offset = position === undefined ? 0 : Number(position);
+  return {
+    offset,
+    message: `is not JSON: ${error.message.split(" in JSON")[0]}`,
+    hint: "Write one JSON object.",
+  };
+}
+
+/** Unknown keys are errors, also where the author did not say so. */
+function closed(config: Record<string, unknown>): Record<string, unknown> {
+  const composed = ["$ref", "allOf", "anyOf", "oneOf", "if"].some((keyword) => keyword in config);
+  return { ...(composed ? {} : { additionalProperties: false }), type: "object", ...config };
+}
+
+/** The module to load, or what is wrong. */
+async function findEntry(
+  folder: string,
+  manifest: Manifest,
+  origin: FoundType["origin"],
+): Promise<string | Finding> {
+  for (const name of manifest.entry === undefined ? ["connector.ts", "connector.js"] : [manifest.entry]) {
+    const path = join(folder, name);
+    const inside = relative(folder, path);
+    if (inside === "" || inside.startsWith(`..${sep}`) || isAbsolute(name)) {
+      return {
+        offset: 0,
+        message: `\`entry\` is ${JSON.stringify(name)}, expected a file in the connector's folder`,
+      };
+    }
+    try {
+      if (!(await stat(path)).isFile()) continue;
+    } catch {
+      continue; // not there, or not to be looked at: the same to us
+    }
+    const loads = manifest.loader === "tsx" || origin !== "package" || !/\.[cm]?ts$/.test(name);
+    if (!loads && (await realpath(path)).includes(`${sep}node_modules${sep}`)) {
+      return {
+        offset: 0,
+        message: `${name} is TypeScript, which Node does not run from node_modules`,
+        hint: 'Ship connector.js, or set "loader": "tsx".',
+      };
+    }
+    return path;
+  }
+  const wanted = manifest.entry ?? "connector.ts or connector.js";
+  return {
+    offset: 0,
+    message: `its code is missing: there is no ${wanted} in its folder`,
+    hint: "Add the file, or name it as `entry`.",
+  };
+}

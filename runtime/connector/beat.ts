@@ -1,0 +1,100 @@
+// The heartbeat: heartbeat/<name>.json, rewritten every two seconds by the main loop. A loop that is stuck does not beat, and that is the point.
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Heartbeat } from "../../schema/types.ts";
+import { writeVolatile } from "../spool/volatile.ts";
+import type { Logger } from "../sdk.ts";
+import type { Status } from "./status.ts";
+
+const everyMs = 2000;
+
+export interface Depths {
+  outbox_depth: number;
+  retry_depth: number;
+  in_flight: number;
+  unclaimed: number;
+  /** ms since 1970 */
+  oldestMs: number | undefined;
+}
+
+export class Beat {
+  readonly #path: string;
+  readonly #fixed: Pick<Heartbeat, "version" | "name" | "type" | "pid" | "run_id">;
+  readonly #status: Status;
+  readonly #depths: () => Depths;
+  readonly #log: Logger;
+  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
+  #seq = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(spool: string, name: string, type: string, status: Status, depths: () => Depths, log: Logger) {
+    this.#path = join(spool, "heartbeat", `${name}.json`);
+    this.#fixed = { version: 1, name, type, pid: process.pid, run_id: randomUUID() };
+    this.#status = status;
+    this.#depths = depths;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#delay.enable();
+    this.#timer = setInterval(() => this.now(), everyMs);
+    this.now();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#delay.disable();
+    this.now();
+  }
+
+  /** Beats now: after a change that people wait for. */
+  now(): void {
+    this.#seq += 1;
+    try {
+      writeVolatile(this.#path, `${JSON.stringify(this.#heartbeat())}\n`);
+    } catch (error) {
+      // A full disk: the watchdog would restart us, which helps nobody, but it is the truth that we cannot work.
+      this.#log.error("heartbeat.failed", { error });
+    }
+  }
+
+  #heartbeat(): Heartbeat {
+    const status = this.#status;
+    const { oldestMs, ...depths } = this.#depths();
+    const delayMs = this.#delay.max / 1e6;
+    this.#delay.reset();
+    return {
+      ...this.#fixed,
+      seq: this.#seq,
+      beat_at: new Date().toISOString(),
+      state: status.state,
+      liveness: status.liveness,
+      ...present({
+        last_received_at: status.lastReceivedAt,
+        last_sent_at: status.lastSentAt,
+        last_probe_ok_at: status.lastProbeOkAt,
+        last_sync_at: status.lastSyncAt,
+      }),
+      received: status.received,
+      sent: status.sent,
+      failed: status.failed,
+      retried: status.retried,
+      refused: status.refused,
+      duplicates: status.duplicates,
+      ...depths,
+      oldest_waiting_s:
+        oldestMs === undefined ? 0 : Math.max(0, Math.round((Date.now() - oldestMs) / 100) / 10),
+      event_loop_delay_ms: Number.isFinite(delayMs) ? Math.round(delayMs * 10) / 10 : 0,
+      rss_bytes: process.memoryUsage.rss(),
+      ...present({ error: status.error, user_action: status.userAction }),
+    };
+  }
+}
+
+/** Without the keys whose value is undefined. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}

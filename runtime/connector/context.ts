@@ -1,0 +1,131 @@
+// What a connector sees of the runtime: the Context of sdk.ts. Events go from here into the inbox.
+import type { InboundEvent } from "../../schema/types.ts";
+import { inbound } from "../../schema/validators.js";
+import type { ConnectorConfig } from "../config/model.ts";
+import type { Draft, DraftAttachment } from "../draft.ts";
+import { SpoolwayError } from "../errors.ts";
+import type { Context, Delivered, Logger, State } from "../sdk.ts";
+import type { InboxWriter } from "../spool/inbox.ts";
+import { openMedia, storeMedia } from "../spool/media.ts";
+import { eventId, type SpoolPaths } from "../spool/names.ts";
+import { explain } from "../spool/records.ts";
+import type { StateDb } from "../spool/statedb.ts";
+import type { Status } from "./status.ts";
+
+const fetchTimeoutMs = 30_000;
+
+/** What stays the same through all sessions of the process. */
+export interface Parts {
+  connector: ConnectorConfig;
+  home: string;
+  paths: SpoolPaths;
+  log: Logger;
+  status: Status;
+  stateDb: StateDb;
+  inbox: InboxWriter;
+}
+
+/** A context for one session, whose end `signal` announces. */
+export function createContext(parts: Parts, signal: AbortSignal): Context {
+  const { connector, home, log, status, paths } = parts;
+  return Object.freeze({
+    name: connector.name,
+    type: connector.type,
+    home,
+    config: deepFreeze(connector.config),
+    log,
+    signal,
+    state: createState(parts.stateDb),
+    deliver: (draft: Draft) => deliver(parts, draft),
+    fetch: (input: string | URL, init: RequestInit = {}) => {
+      const signals = [signal, AbortSignal.timeout(fetchTimeoutMs), ...(init.signal ? [init.signal] : [])];
+      return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    },
+    openAttachment: (attachment: Parameters<typeof openMedia>[1]) => openMedia(paths, attachment),
+    heard: () => {
+      status.lastReceivedAt = new Date().toISOString();
+    },
+  });
+}
+
+async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
+  const { connector, inbox, stateDb, status } = parts;
+  const { key, content, ...rest } = draft;
+  const id = eventId(connector.name, key);
+  status.lastReceivedAt = new Date().toISOString();
+  if (key !== undefined && stateDb.hasSeen(id)) {
+    status.duplicates += 1;
+    return { id, duplicate: true };
+  }
+  const event: InboundEvent = {
+    version: 1,
+    id,
+    received_at: new Date().toISOString(),
+    connector: { type: connector.type, instance: connector.name },
+    ...withoutUndefined(rest),
+    kind: rest.kind ?? "message",
+    ...(content === undefined ? {} : { content: await storeContent(parts, content) }),
+    ...replyTo(connector.name, draft),
+  };
+  const bytes = Buffer.from(`${stringify(event)}\n`);
+  if (!inbound(event))
+    throw new SpoolwayError("invalid_event", `the event is not valid: ${explain(inbound)}`);
+  const { duplicate } = await inbox.deliver(id, bytes);
+  if (duplicate) status.duplicates += 1;
+  else status.received += 1;
+  return { id, duplicate };
+}
+
+/** What to copy into an outbox file to answer. */
+function replyTo(instance: string, draft: Draft): Pick<InboundEvent, "reply"> {
+  if (draft.conversation === undefined) return {};
+  return {
+    reply: {
+      connector: instance,
+      conversation_id: draft.conversation.id,
+      ...(draft.thread_id === undefined ? {} : { thread_id: draft.thread_id }),
+      ...(draft.platform_id === undefined ? {} : { reply_to: draft.platform_id }),
+    },
+  };
+}
+
+async function storeContent(
+  parts: Parts,
+  content: NonNullable<Draft["content"]>,
+): Promise<NonNullable<InboundEvent["content"]>> {
+  const { attachments, ...rest } = content;
+  if (attachments === undefined) return withoutUndefined(rest);
+  const stored = [];
+  for (const attachment of attachments) stored.push(await storeAttachment(parts, attachment));
+  return { ...withoutUndefined(rest), attachments: stored };
+}
+
+async function storeAttachment({ paths, connector }: Parts, attachment: DraftAttachment) {
+  const { data, ...rest } = attachment;
+  if (data === undefined) return withoutUndefined(rest);
+  const { sha256, size, path } = await storeMedia(paths, data, connector.settings.maxAttachmentBytes);
+  return { ...withoutUndefined(rest), size, sha256, path };
+}
+
+function createState(db: StateDb): State {
+  // The connector's keys and the runtime's own never meet.
+  return {
+    get: async <T>(key: string) => db.get(`connector:${key}`) as T | undefined,
+    set: async (key, value) => db.set(`connector:${key}`, value),
+    delete: async (key) => db.delete(`connector:${key}`),
+  };
+}
+
+function stringify(event: InboundEvent): string {
+  return JSON.stringify(event, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+}
+
+function withoutUndefined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

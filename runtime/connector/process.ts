@@ -1,0 +1,165 @@
+// The process that runs one connector. Started by the supervisor, told what to run by the first IPC message, ended by the last.
+//
+//   start ─▶ load the connector ─▶ recover the outbox ─▶ sessions (session.ts) ─▶ exit
+//
+// Exit codes: 0 asked to stop; 100 permanent, a person must change something; 111 temporary. Anything else is a crash.
+import { pathToFileURL } from "node:url";
+import type { ConnectorConfig } from "../config/model.ts";
+import { exitCode, SpoolwayError, toSpoolwayError } from "../errors.ts";
+import type { FromConnector, ToConnector } from "../ipc.ts";
+import type { ConnectorDefinition, Logger } from "../sdk.ts";
+import { InboxWriter } from "../spool/inbox.ts";
+import { Outbox } from "../spool/outbox.ts";
+import { removeOldReceipts } from "../spool/retention.ts";
+import { prepareConnector } from "../spool/spool.ts";
+import { StateDb } from "../spool/statedb.ts";
+import { sleep } from "../timing.ts";
+import { Beat } from "./beat.ts";
+import { createContext } from "./context.ts";
+import { createLogger } from "./log.ts";
+import { Pump } from "./pump.ts";
+import { resolveSdkFromAnywhere } from "./resolve.ts";
+import { Sender } from "./sender.ts";
+import { runSessions } from "./session.ts";
+import { newStatus, setError } from "./status.ts";
+import { Syncer } from "./sync.ts";
+import { Unsendable } from "./unsendable.ts";
+
+const log = createLogger();
+const status = newStatus();
+const stop = new AbortController();
+let syncer: Syncer | undefined;
+
+process.on("message", (message: ToConnector) => {
+  if (message.type === "start") void main(message.connector, message.home, message.spool);
+  else if (message.type === "stop") stop.abort();
+  else syncer?.demand();
+});
+process.on("SIGTERM", () => stop.abort());
+// Ctrl-C in a terminal reaches the whole process group: the supervisor decides when we stop.
+process.on("SIGINT", () => undefined);
+// Without a supervisor nobody watches this process, and a new one may start a second sender.
+process.on("disconnect", () => process.exit(exitCode.temporary));
+
+async function main(connector: ConnectorConfig, home: string, spool: string): Promise<void> {
+  try {
+    await run(connector, home, spool);
+    process.exit(exitCode.stopped);
+  } catch (thrown) {
+    await end(toSpoolwayError(thrown));
+  }
+}
+
+async function run(connector: ConnectorConfig, home: string, spool: string): Promise<void> {
+  const { name, settings } = connector;
+  const paths = prepareConnector(spool, name);
+  const definition = await load(connector);
+  const stateDb = await StateDb.open(paths, settings.seenKeepMs);
+  const inbox = new InboxWriter(paths, stateDb);
+  const outbox = new Outbox(name, paths, settings);
+  const sender = new Sender(outbox, settings, status, log, stop.signal);
+  const pump = definition.send && new Pump(outbox, sender, settings, status, log);
+  const unsendable = pump ? undefined : new Unsendable(paths.outbox, status);
+  const beat = new Beat(
+    spool,
+    name,
+    connector.type,
+    status,
+    () => (pump ?? unsendable ?? noDepths).depths,
+    log,
+  );
+  syncer = definition.sync && new Syncer(definition.sync.bind(definition), settings, stateDb, status, log);
+  beat.start();
+  void sweepReceipts(paths.sent, settings.sentKeepMs, log);
+  await pump?.start();
+  const parts = { connector, home, paths, log, status, stateDb, inbox };
+  try {
+    await runSessions(
+      {
+        definition,
+        settings,
+        status,
+        log,
+        pump,
+        syncer,
+        newContext: (signal) => createContext(parts, signal),
+        beat: () => beat.now(),
+      },
+      stop.signal,
+    );
+  } finally {
+    status.state = "stopping";
+    await pump?.close();
+    unsendable?.close();
+    await inbox.idle();
+    stateDb.close();
+    beat.stop();
+  }
+}
+
+const noDepths = {
+  depths: { outbox_depth: 0, retry_depth: 0, in_flight: 0, unclaimed: 0, oldestMs: undefined },
+};
+
+/** The connector's module. Throws connector_broken. */
+async function load({ entry, type }: ConnectorConfig): Promise<ConnectorDefinition<unknown, unknown>> {
+  resolveSdkFromAnywhere();
+  let loaded: { default?: Partial<ConnectorDefinition<unknown, unknown>> };
+  try {
+    loaded = (await import(pathToFileURL(entry).href)) as typeof loaded;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const missing =
+      code === "ERR_MODULE_NOT_FOUND" ? /Cannot find package '([^']+)'/.exec(message)?.[1] : undefined;
+    const hint = missing === undefined ? "Correct the connector's code." : `Run: npm install ${missing}`;
+    throw new SpoolwayError("connector_broken", `connector ${type} could not be loaded: ${message}`, {
+      cause: error,
+      hint,
+    });
+  }
+  if (typeof loaded.default?.connect !== "function") {
+    throw new SpoolwayError(
+      "connector_broken",
+      `${entry} does not default-export defineConnector({ connect, … })`,
+    );
+  }
+  return loaded.default as ConnectorDefinition<unknown, unknown>;
+}
+
+/** Says why, to the log, the heartbeat and the supervisor, and exits. */
+async function end(error: SpoolwayError): Promise<never> {
+  const permanent = error.fate === "stop";
+  status.state = "stopping";
+  setError(status, error);
+  log.error("connector.ended", {
+    code: error.code,
+    error: error.message,
+    hint: error.hint,
+    cause: error.cause,
+  });
+  const reason: FromConnector = {
+    type: "ending",
+    code: error.code,
+    message: error.message,
+    ...(error.hint === "" ? {} : { user_action: error.hint }),
+  };
+  // The channel is asynchronous: an exit right away would lose the message.
+  await Promise.race([new Promise((resolve) => process.send?.(reason, resolve)), sleep(1000)]);
+  process.exit(permanent ? exitCode.permanent : exitCode.temporary);
+}
+
+const sweepEveryMs = 3_600_000;
+
+async function sweepReceipts(folder: string, keepMs: number, log: Logger): Promise<void> {
+  while (!stop.signal.aborted) {
+    // Not at once: a start has better things to do.
+    await sleep(sweepEveryMs / 60, stop.signal);
+    try {
+      const removed = await removeOldReceipts(folder, keepMs, stop.signal);
+      if (removed > 0) log.info("receipts.removed", { removed });
+    } catch (error) {
+      log.warn("receipts.not_removed", { error });
+    }
+    await sleep(sweepEveryMs, stop.signal);
+  }
+}

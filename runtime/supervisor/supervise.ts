@@ -1,0 +1,44 @@
+// The supervisor: runs every connector of connectors.yml as its own process, until it is asked to end.
+//
+//   lock the spool ▶ open it ▶ read the configuration ▶ start the connectors ▶ every second: look, obey, report ▶ stop them all ▶ unlock
+//
+// Everything is decided here and in the keepers, in one thread and in the order in which it happens; the processes are where work is done.
+import { loadConfig } from "../config/load.ts";
+import { SpoolwayError } from "../errors.ts";
+import { openSpool } from "../spool/spool.ts";
+import { superviseExit } from "./exit.ts";
+import { lockSpool, type SpoolLock } from "./lock.ts";
+import { logProblems } from "./reload.ts";
+import { StopRequest } from "./stop.ts";
+import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+
+/** Runs until SIGTERM or SIGINT; resolves with the exit code. What went wrong was logged. */
+export async function supervise(options: SupervisorOptions): Promise<number> {
+  const { home, spool, out } = options;
+  const stop = new StopRequest();
+  let lock: SpoolLock | undefined;
+  try {
+    lock = await lockSpool(spool, {
+      log: out,
+      onCompromised: (error) => {
+        out.error("lock.compromised", { message: error.message });
+        stop.ask("lock lost", superviseExit.locked);
+      },
+    });
+    stop.listen();
+    await openSpool(spool);
+    const loaded = await loadConfig(home);
+    logProblems(out, loaded.problems);
+    if (loaded.unusable) return superviseExit.configUnusable;
+    return await new Supervisor(options, lock.fd, loaded.supervisor).run(loaded, stop);
+  } catch (error) {
+    if (!(error instanceof SpoolwayError)) throw error;
+    const { code, message, hint } = error;
+    out.error("supervisor.failed", { code, message, hint });
+    if (code === "spool_locked") return superviseExit.locked;
+    return code === "config_invalid" ? superviseExit.configUnusable : superviseExit.spoolUnusable;
+  } finally {
+    await lock?.release();
+    stop.unlisten();
+  }
+}
