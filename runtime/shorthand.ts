@@ -5,7 +5,7 @@
 //
 // The fields of an inbound event may be used as well, and mixed with it. Ids given as numbers become strings. Checked against schema/inbound.schema.json,
 // so that the mistake is named where it was made and not when the event is written.
-import { inbound } from "../schema/validators.js";
+import { inbound } from "../schema/validators/messages.js";
 import type { Draft, DraftAttachment } from "./draft.ts";
 import { SpoolwayError } from "./errors.ts";
 

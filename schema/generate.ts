@@ -1,4 +1,4 @@
-// Writes schema/types.ts and schema/validators.js from the *.schema.json files beside it.
+// Writes schema/types.ts and schema/validators/*.js from the *.schema.json files beside it.
 // `--check` writes nothing and exits 1 when either is out of date; the test command runs it.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { Ajv } from "ajv";
@@ -53,8 +53,15 @@ async function generateTypes(): Promise<string> {
   return text;
 }
 
-/** Validators as plain code, so that a connector's process never loads a schema compiler. */
-function generateValidators(): string {
+/**
+ * Validators as plain code, so that a connector's process never loads a schema compiler. Two modules: what a connector's process needs, and the rest.
+ */
+const validatorModules: Record<string, readonly string[]> = {
+  "messages.js": ["attempt", "dead-letter", "inbound", "outgoing", "receipt", "retry"],
+  "host.js": ["connectors-file", "exec-line", "heartbeat", "manifest", "runtime", "supervisor"],
+};
+
+function generateValidators(bases: readonly string[]): string {
   const ajv = new Ajv({
     schemas: [...schemas.values()],
     code: { source: true, esm: true, optimize: 2 },
@@ -64,28 +71,29 @@ function generateValidators(): string {
     strictRequired: false,
   });
   addFormatsModule.default(ajv, { mode: "fast", formats: ["date-time"] });
-  const exported: Record<string, string> = {};
-  for (const file of names) exported[validatorName(file)] = file;
+  const exported = Object.fromEntries(bases.map((base) => [validatorName(base), `${base}.schema.json`]));
   const code = standaloneModule.default(ajv, exported);
   // The generator emits require() for its two small helpers even in ESM mode.
   const imports: string[] = [];
   const body = code.replace(/require\("([^"]+)"\)(\.default)?/g, (_all, path: string, dflt?: string) => {
     const name = `dep${imports.length}`;
-    imports.push(`import ${name}_ from "${path.endsWith(".js") ? path : `${path}.js`}";`);
-    imports.push(`const ${name} = ${name}_;`);
+    imports.push(`import ${name} from "${path.endsWith(".js") ? path : `${path}.js`}";`);
     return name.concat(dflt ?? "");
   });
   return [header.trim(), ...imports, body].join("\n").concat("\n");
 }
 
-function validatorName(file: string): string {
-  const base = file.replace(".schema.json", "").replace(/-(.)/g, (_m, c: string) => c.toUpperCase());
-  return base === "outgoing" ? "outgoingMessage" : base;
+function validatorName(base: string): string {
+  if (base === "outgoing") return "outgoingMessage";
+  return base.replace(/-(.)/g, (_m, c: string) => c.toUpperCase());
 }
 
 const outputs: Array<[string, string]> = [
   [`${here}/types.ts`, await generateTypes()],
-  [`${here}/validators.js`, generateValidators()],
+  ...Object.entries(validatorModules).map(([file, bases]): [string, string] => [
+    `${here}/validators/${file}`,
+    generateValidators(bases),
+  ]),
 ];
 const check = process.argv.includes("--check");
 for (const [path, text] of outputs) {

@@ -17,6 +17,8 @@ export default defineConfig({
     include: ["test/{unit,contract,integration,fault}/**/*.test.ts", "connectors/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
+    // As node itself imports CommonJS; else the generated validators find their helpers in another place than in production.
+    deps: { interopDefault: false },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

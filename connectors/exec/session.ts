@@ -1,6 +1,6 @@
 // One run of the program, from its start to the end of its last process.
 //
-//   starting ──first line, {"ready"} or 250 ms──▶ running ──▶ over: it exits, closes its stdout, or the session is to end
+//   starting ──first line, {"ready"} or 500 ms──▶ running ──▶ over: it exits, closes its stdout, or the session is to end
 //                                                              │ the group is ended, stdout is read to its end
 //                                                              └ what waits for an answer gets its fate
 import { join, resolve } from "node:path";
@@ -18,7 +18,7 @@ export interface ExecConfig extends ProgramConfig {
   max_line_bytes: number;
 }
 
-const startMs = 250;
+const startMs = 500;
 const exitAfterEofMs = 500;
 const silentMs = 2000;
 const maxUnreadAnswers = 1 << 20;

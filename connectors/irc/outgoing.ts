@@ -17,6 +17,8 @@ const maxLineBytes = 512;
 /** Of user@host where the server has not shown ours yet: USERLEN 10 and a tilde, HOSTLEN 64. */
 const longestUserHost = 11 + 1 + 64;
 const minTextBytes = 64;
+/** Of lines that the server has not confirmed: far below the queue at which servers end a connection (1 to 8 KiB). */
+const maxGroupBytes = 2048;
 
 /** What is said in one line: its text is what an echo brings back. */
 interface Line {
@@ -102,7 +104,7 @@ function textLines(message: Outgoing, target: string, link: Link, tags: Record<s
   return parts.map((part) => ({ command, text: isAction ? `\u0001ACTION ${part}\u0001` : part, tags }));
 }
 
-/** As many lines as the flood control lets through at once are written before the server is asked about them. */
+/** As many lines as the flood control lets through at once, and never more than a server's queue holds, are written before the server is asked. */
 async function sayAll(
   link: Link,
   target: string,
@@ -110,7 +112,7 @@ async function sayAll(
   message: Outgoing,
   ctx: SendContext<IrcConfig>,
 ): Promise<SendResult> {
-  const size = link.config.flood.burst;
+  const size = Math.min(link.config.flood.burst, maxGroupBytes / maxLineBytes);
   const isLong = lines.length > size;
   const key = `sent:${message.id}`;
   const before = isLong ? await ctx.state.get<Progress>(key) : undefined;

@@ -51,10 +51,11 @@ export function createSender(settings: Settings, url: URL): Sender {
         ? {}
         : { "webhook-signature": signers.map((signer) => signer.sign(message.id, sentAt, body)).join(" ") }),
     };
-    const signal = AbortSignal.timeout(settings.timeoutMs);
+    // Not ctx.fetch: its own 30 s would cap timeout_s.
+    const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(settings.timeoutMs)]);
     let response: Response;
     try {
-      response = await ctx.fetch(url, { method: "POST", headers, body, redirect: "manual", signal });
+      response = await fetch(url, { method: "POST", headers, body, redirect: "manual", signal });
     } catch (error) {
       throw networkError(error, url);
     }

@@ -125,8 +125,9 @@ async function receive(parts: Parts, call: Call): Promise<void> {
   }
   const draft = toDraft({ method: "POST", path, query, headers, body }, settings);
   const delivered = await ctx.deliver(draft).catch((error: unknown) => {
-    const { code, message } = toSpoolwayError(error);
-    if (code === "invalid_event")
+    const { code, message, fate } = toSpoolwayError(error);
+    // It would be refused the next time too (an attachment that is too large): the sender must know.
+    if (fate === "reject")
       throw new Refusal(400, code, message, "Change the body, or map in the connector's settings.");
     ctx.log.error("webhook.deliver_failed", { code, message });
     throw unavailable(code, "the event could not be stored");

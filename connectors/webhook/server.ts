@@ -9,14 +9,15 @@ import type { Settings } from "./config.ts";
 const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const keepAliveMs = 5_000;
-const stopGraceMs = 5_000;
+/** Less than the runtime gives close(). */
+const stopGraceMs = 4_000;
 
 export interface HttpServer {
   /** The port that it listens on. */
   port: number;
   /** Resolves when the signal aborts; rejects when the server ends before that. */
   ended(signal: AbortSignal): Promise<void>;
-  /** Ends it; requests in flight have 5 s to finish. Safe to call twice. */
+  /** Ends it; requests in flight have 4 s to finish. Safe to call twice. */
   stop(): Promise<void>;
 }
 

@@ -150,7 +150,10 @@ function flowHint(source: SourceFile, offset: number): string | undefined {
   const start = source.text.lastIndexOf("\n", offset - 1) + 1;
   const end = source.text.indexOf("\n", offset);
   const line = source.text.slice(start, end === -1 ? undefined : end);
-  return /[[{].*\$\{/.test(line) ? 'Inside { } and [ ] put it in quotes: "${NAME}"' : undefined;
+  const at = line.indexOf("${");
+  return at > 0 && /[[{]/.test(line.slice(0, at))
+    ? 'Inside { } and [ ] put it in quotes: "${NAME}"'
+    : undefined;
 }
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -128,7 +128,7 @@ export function describe(node: Node, secret: boolean): string {
   if (node.kind === "map") return "a group of keys";
   if (node.inserted) return `what ${node.inserted.labels.join(" and ")} stands for`;
   if (node.value === null) return "empty";
-  if (secret) return `a secret ${typeof node.value === "string" ? "text" : typeof node.value}`;
+  if (secret) return `a ${typeof node.value === "string" ? "text" : typeof node.value} (not shown)`;
   if (typeof node.value !== "string") return String(node.value);
   return `the text ${JSON.stringify(clip(node.value))}`;
 }

@@ -21,6 +21,10 @@ export interface LoadOptions {
 }
 
 const fileName = "connectors.yml";
+/** Each one is a process. */
+const maxConnectors = 1000;
+/** Of one entry. */
+const maxFindings = 50;
 const example = "Write e.g.\nconnectors:\n  - name: web\n    type: webhook\nor, for none: connectors: []";
 
 /** Never throws for what people wrote; everything that is wrong is in `problems`. */
@@ -129,7 +133,17 @@ function entryIndex(path: PlacedFinding["path"]): number | undefined {
   return path[0] === "connectors" && typeof path[1] === "number" ? path[1] : undefined;
 }
 
-const sorted = (findings: Finding[]): Finding[] => findings.sort((a, b) => (a.offset ?? 0) - (b.offset ?? 0));
+/** In the order of the file; after so many nobody reads on. */
+function sorted(findings: Finding[]): Finding[] {
+  const all = findings.sort((a, b) => (a.offset ?? 0) - (b.offset ?? 0));
+  if (all.length <= maxFindings) return all;
+  const rest = {
+    offset: all[maxFindings]?.offset,
+    message: `and ${all.length - maxFindings} more mistakes in this entry`,
+    hint: "Correct the ones above first.",
+  };
+  return [...all.slice(0, maxFindings), rest];
+}
 
 /** The list of entries, and what is wrong around it. */
 function findList(root: Node | undefined, source: SourceFile): { entries?: ListNode; findings: Finding[] } {
@@ -157,6 +171,12 @@ function findList(root: Node | undefined, source: SourceFile): { entries?: ListN
         ...findings,
         { offset: root.start, message: "the key `connectors` is missing", hint: example },
       ],
+    };
+  }
+  if (found.node.kind === "list" && found.node.items.length > maxConnectors) {
+    const message = `${found.node.items.length} connectors, at most ${maxConnectors} are allowed`;
+    return {
+      findings: [...findings, { offset: found.keyStart, message, hint: "Divide them among several homes." }],
     };
   }
   if (found.node.kind === "list") return { entries: found.node, findings };

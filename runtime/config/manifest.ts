@@ -1,7 +1,7 @@
 // One manifest.json → a ConnectorType. The connector's code is looked for, and never run.
 import { realpath, stat } from "node:fs/promises";
 import { join, relative, isAbsolute, sep } from "node:path";
-import { manifest as validManifest } from "../../schema/validators.js";
+import { manifest as validManifest } from "../../schema/validators/host.js";
 import type { Manifest } from "../../schema/types.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
 import { parseSource } from "./document.ts";

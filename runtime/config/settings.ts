@@ -110,10 +110,10 @@ export function checkRanges(node: MapNode, label: string): Finding[] {
   return findings;
 }
 
-/** base above max: the backoff would be shorter than its first step. `settings` are the merged ones, `node` the place. */
+/** base above max: the backoff would be shorter than its first step. `settings` are the merged ones, `node` the entry. */
 export function checkRetry(settings: ConnectorSettings, node: MapNode): Finding[] {
   if (settings.retryBaseMs <= settings.retryMaxMs) return [];
-  const { node: at } = findNode(node, "/retry");
+  const { node: at } = findNode(node, "/runtime/retry");
   const message = `\`runtime.retry.base\` (${settings.retryBaseMs} ms) is more than \`max\` (${settings.retryMaxMs} ms)`;
   return [{ offset: at.start, message, hint: "Raise max or lower base." }];
 }

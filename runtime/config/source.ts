@@ -25,7 +25,9 @@ export class SourceFile {
   readonly file: string;
   readonly text: string;
   readonly lines = new LineCounter();
-  private readonly hidden: Span[] = [];
+  private hidden: Span[] = [];
+  /** Whether `hidden` is sorted and disjoint. */
+  private tidy = true;
 
   constructor(file: string, text: string) {
     this.file = file;
@@ -37,7 +39,9 @@ export class SourceFile {
 
   /** What lies between the two offsets is never shown. */
   hide(start: number, end: number): void {
-    if (end > start) this.hidden.push([start, end]);
+    if (end <= start) return;
+    this.hidden.push([start, end]);
+    this.tidy = false;
   }
 
   /** Call it when everything that must not be shown is known. */
@@ -56,11 +60,41 @@ export class SourceFile {
     const start = this.lines.lineStarts[line - 1] ?? 0;
     const next = this.text.indexOf("\n", start);
     const text = this.text.slice(start, next === -1 ? undefined : next).replace(/\r$/, "");
-    const spans = unparsed
-      ? valueWords(text)
-      : this.hidden.map(([from, to]): Span => [from - start, to - start]);
+    const spans = unparsed ? valueWords(text) : this.hiddenIn(start, start + text.length);
     return shorten(mask(text, spans, column));
   }
+
+  /** The hidden parts of the line between the offsets, relative to its start. Fast, since there can be as many lines as parts. */
+  private hiddenIn(start: number, end: number): Span[] {
+    if (!this.tidy) {
+      this.hidden = merged(this.hidden);
+      this.tidy = true;
+    }
+    let low = 0;
+    for (let high = this.hidden.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if ((this.hidden[middle]?.[1] ?? 0) <= start) low = middle + 1;
+      else high = middle;
+    }
+    const found: Span[] = [];
+    for (let i = low; i < this.hidden.length; i++) {
+      const [from, to] = this.hidden[i] ?? [end, end];
+      if (from >= end) break;
+      found.push([from - start, to - start]);
+    }
+    return found;
+  }
+}
+
+/** The same parts, sorted and disjoint. */
+function merged(spans: readonly Span[]): Span[] {
+  const out: Array<[number, number]> = [];
+  for (const [start, end] of [...spans].sort((a, b) => a[0] - b[0])) {
+    const last = out.at(-1);
+    if (last !== undefined && start <= last[1]) last[1] = Math.max(last[1], end);
+    else out.push([start, end]);
+  }
+  return out;
 }
 
 /** In a line that could not be parsed, everything but its first key and the punctuation may be a secret. */
@@ -74,12 +108,12 @@ function valueWords(text: string): Span[] {
 
 const maskText = "•••";
 
-/** The text with each span replaced by a mask of fixed length, and where the column has moved to. */
+/** The text with each span (sorted, disjoint) replaced by a mask of fixed length, and where the column has moved to. */
 function mask(text: string, spans: readonly Span[], column: number): { text: string; column: number } {
   let out = "";
   let done = 0;
   let moved = column;
-  for (const [from, to] of [...spans].sort((a, b) => a[0] - b[0])) {
+  for (const [from, to] of spans) {
     const start = Math.max(from, done);
     const end = Math.min(to, text.length);
     if (end <= start) continue;

@@ -1,6 +1,6 @@
 // What a connector sees of the runtime: the Context of sdk.ts. Events go from here into the inbox.
 import type { InboundEvent } from "../../schema/types.ts";
-import { inbound } from "../../schema/validators.js";
+import { inbound } from "../../schema/validators/messages.js";
 import type { ConnectorConfig } from "../config/model.ts";
 import type { Draft, DraftAttachment } from "../draft.ts";
 import { SpoolwayError } from "../errors.ts";

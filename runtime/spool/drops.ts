@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, lstatSync, readSync, type BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { DeadLetter, OutgoingMessage, RetryRecord } from "../../schema/types.ts";
-import { deadLetter, outgoingMessage, retry } from "../../schema/validators.js";
+import { deadLetter, outgoingMessage, retry } from "../../schema/validators/messages.js";
 import { type Code, errnoOf, SpoolwayError } from "../errors.ts";
 import { openForReading } from "./disk.ts";
 import { parseJson } from "./json.ts";

@@ -1,7 +1,7 @@
 // Records: what Spoolway writes about an outgoing message. Built here, validated on write and on read.
 import type { AttemptRecord, DeadLetter, OutgoingMessage, Receipt, RetryRecord } from "../../schema/types.ts";
-import * as validators from "../../schema/validators.js";
-import type { Validator } from "../../schema/validators.js";
+import * as validators from "../../schema/validators/messages.js";
+import type { Validator } from "../../schema/validators/messages.js";
 import { hintFor, SpoolwayError } from "../errors.ts";
 
 /** A message that was accepted, with all that is known of it: what sending/ and retry/ hold. */

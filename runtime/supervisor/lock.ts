@@ -18,7 +18,7 @@ import lockfile from "proper-lockfile";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { findExecutable } from "../process.ts";
-import { readSupervisorStatus } from "../spool/volatile.ts";
+import { readSupervisorStatus } from "../spool/heartbeats.ts";
 import { sleep } from "../timing.ts";
 
 const pollMs = 200;

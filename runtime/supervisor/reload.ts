@@ -59,7 +59,13 @@ export function problemText(problem: ConfigProblem): string {
 
 /** Logs every mistake, each with its place. */
 export function logProblems(log: Log, problems: readonly ConfigProblem[]): void {
-  for (const { source: _shown, ...problem } of problems) log.error("config.invalid", problem);
+  for (const { file, line, column, message, hint, connector } of problems) {
+    const more = {
+      ...(hint === undefined ? {} : { hint }),
+      ...(connector === undefined ? {} : { connector }),
+    };
+    log.error("config.invalid", { file, line, column, message, ...more });
+  }
 }
 
 /** Calls `changed` once things have been quiet for a moment after an edit of any file that the configuration was made from. */

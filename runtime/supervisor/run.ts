@@ -4,7 +4,7 @@ import type { ConnectorConfig, SupervisorSettings } from "../config/model.ts";
 import type { FromConnector, ToConnector } from "../ipc.ts";
 import type { Log } from "../log.ts";
 import { prepareConnector } from "../spool/spool.ts";
-import { readHeartbeat } from "../spool/volatile.ts";
+import { readHeartbeat } from "../spool/heartbeats.ts";
 import { Child } from "./child.ts";
 import { Output } from "./output.ts";
 import { residentBytes, Watchdog } from "./watchdog.ts";

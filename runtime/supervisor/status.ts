@@ -6,7 +6,8 @@ import type { ConnectorStatus, SupervisorStatus } from "../../schema/types.ts";
 import { errnoOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isDropName } from "../spool/names.ts";
-import { supervisorStatusPath, writeVolatile } from "../spool/volatile.ts";
+import { supervisorStatusPath } from "../spool/heartbeats.ts";
+import { writeVolatile } from "../spool/volatile.ts";
 
 /** Counting stops here: a status must not cost more with a larger backlog. */
 const maxCounted = 10_000;

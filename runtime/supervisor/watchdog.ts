@@ -13,6 +13,8 @@ export const checkIntervalMs = 1000;
 export class Watchdog {
   private readonly settings: () => SupervisorSettings;
   private seq: number | undefined;
+  /** A new beat came since the last check. */
+  private fresh = false;
   private stillMs = 0;
   private checkedAtMs: number;
 
@@ -25,7 +27,7 @@ export class Watchdog {
   beat(seq: number): boolean {
     if (seq === this.seq) return false;
     this.seq = seq;
-    this.stillMs = 0;
+    this.fresh = true;
     return true;
   }
 
@@ -33,7 +35,8 @@ export class Watchdog {
   check(nowMs: number): boolean {
     const gapMs = nowMs - this.checkedAtMs;
     this.checkedAtMs = nowMs;
-    this.stillMs += gapMs > 2 * checkIntervalMs ? checkIntervalMs : gapMs;
+    this.stillMs = this.fresh ? 0 : this.stillMs + (gapMs > 2 * checkIntervalMs ? checkIntervalMs : gapMs);
+    this.fresh = false;
     return this.stillMs > this.patienceMs();
   }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { inbound } from "../../schema/validators.js";
+import { inbound } from "../../schema/validators/messages.js";
 import { type Bus, type BusOptions, startBus } from "../helpers/bus.ts";
 import { atEnd } from "../helpers/children.ts";
 import { waitFor } from "../helpers/wait.ts";

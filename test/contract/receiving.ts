@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { inbound } from "../../schema/validators.js";
+import { inbound } from "../../schema/validators/messages.js";
 import { newText, openCase } from "./case.ts";
 import type { Platform } from "./platform.ts";
 import { scripts } from "./texts.ts";

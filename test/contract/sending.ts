@@ -1,6 +1,6 @@
 // The contract's cases about what goes out.
 import { expect, test } from "vitest";
-import { receipt as receiptValidator } from "../../schema/validators.js";
+import { receipt as receiptValidator } from "../../schema/validators/messages.js";
 import { waitFor } from "../helpers/wait.ts";
 import { heardText, newText, openCase, sendsOne } from "./case.ts";
 import type { Platform } from "./platform.ts";

@@ -28,7 +28,7 @@ test(
       connectors: [{ name: "wire", type: wireType, port: wire.port }],
       defaults: {
         // So many tries and crashes are the test's doing: they must not end anything.
-        connector: { retry: { attempts: 1000, base: "10ms", max: "100ms" }, concurrency: 8 },
+        connector: { retry: { attempts: 100, base: "10ms", max: "100ms" }, concurrency: 8 },
         supervisor: { backoff_base: "20ms", backoff_max: "100ms", park_crashes: 1000 },
       },
     });

@@ -26,10 +26,14 @@ export function trackChild<T extends ChildProcess>(child: T, what: string): T {
   return child;
 }
 
-/** Remembers everything below `pid` and everything in its process group. */
-export function trackDescendants(pid: number, what: string): void {
-  for (const info of allProcesses())
-    if (isBelow(info, pid)) track(info.pid, `${what}: ${commandOf(info.pid)}`);
+/**
+ * Remembers everything below `pid`, everything in its process group, and everything that works in `folder` or below: by that what lost its parent a moment
+ * ago is found.
+ */
+export function trackDescendants(pid: number, folder: string): void {
+  for (const info of allProcesses()) {
+    if (isBelow(info, pid) || worksIn(info.pid, folder)) track(info.pid, `${folder} ${commandOf(info.pid)}`);
+  }
 }
 
 /** The processes remembered so far that still run, as text for a person. */

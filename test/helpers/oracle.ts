@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseClaimName, parseInboxName, parseRetryName } from "../../runtime/spool/names.ts";
-import * as validators from "../../schema/validators.js";
+import * as validators from "../../schema/validators/messages.js";
 import type { InboundEvent, OutgoingMessage } from "../../schema/types.ts";
 
 type Place = "outbox" | "retry" | "sending" | "sent" | "failed";

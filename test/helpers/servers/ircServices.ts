@@ -31,22 +31,26 @@ export class IrcServices {
     this.socket.setEncoding("utf8");
     this.socket.on("data", (text: unknown) => this.read(String(text)));
     this.socket.on("error", () => undefined); // a killed server is what tests are about
+    this.send("CAPAB START 1205");
+    this.send("CAPAB END");
+    this.send(`SERVER services.test.local link 0 ${sid} :services`);
   }
 
-  /** Resolves when the link is up. `port` is the server's for servers. */
+  /** Resolves when the link is up; begins again while the server still holds an earlier one. `port` is the server's for servers. */
   static async link(
     port: number,
     accounts: Record<string, IrcAccount>,
     mechanisms = "PLAIN,EXTERNAL",
   ): Promise<IrcServices> {
-    const services = new IrcServices(port, accounts, mechanisms);
-    services.send("CAPAB START 1205");
-    services.send("CAPAB END");
-    services.send(`SERVER services.test.local link 0 ${sid} :services`);
-    await waitFor(() => services.isLinked, {
-      message: () => `the services link; ${services.lines.slice(-10).join("\n")}`,
-    });
-    return services;
+    let services: IrcServices | undefined;
+    return waitFor(
+      () => {
+        if (services?.socket.destroyed) services = undefined;
+        services ??= new IrcServices(port, accounts, mechanisms);
+        return services.isLinked && services;
+      },
+      { message: () => `the services link; ${services?.lines.slice(-10).join("\n")}` },
+    );
   }
 
   close(): void {

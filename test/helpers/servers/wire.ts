@@ -73,7 +73,9 @@ export class Wire {
 
   private accept(socket: Socket): void {
     socket.on("error", () => undefined); // processes are killed here all the time
-    createInterface({ input: socket }).on("line", (line) => this.read(line, socket));
+    const lines = createInterface({ input: socket });
+    lines.on("error", () => undefined); // it repeats the socket's
+    lines.on("line", (line) => this.read(line, socket));
   }
 
   private read(line: string, socket: Socket): void {

@@ -1,7 +1,7 @@
 // The irc connector on a real ngircd: plain IRC without message ids or echoes.
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createConnection } from "node:net";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { atEnd } from "../../helpers/children.ts";
 import { missingServer } from "../../helpers/servers/daemon.ts";
@@ -245,6 +245,17 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     });
     await openSession({ ...entry, tls_ca: pem });
     await openSession({ ...entry, nick: "bot2", tls_fingerprint: new X509Certificate(pem).fingerprint256 });
+  });
+
+  test("TLS spoken to a port without it is named as such", async () => {
+    const plain = createServer((socket) => socket.end("NOTICE AUTH :*** Looking up your hostname\r\n"));
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+    atEnd(() => void plain.close());
+    const session = prepareSession({ port: (plain.address() as AddressInfo).port, tls: true });
+    await expect(session.connect()).rejects.toMatchObject({
+      fate: "reconnect",
+      hint: expect.stringContaining("tls: false"),
+    });
   });
 
   test("the server gone ends receive with a reason; nothing that was heard is lost", async () => {

@@ -31,8 +31,11 @@ export default defineConnector<{ port: number }, Session>({
   async connect(ctx) {
     const socket = createConnection({ port: ctx.config.port, host: "127.0.0.1" });
     await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
-    socket.on("error", () => undefined); // "close" follows, and ends the reading
+    socket.on("error", () => undefined); // "close" follows, which ends the reading
     const lines = createInterface({ input: socket });
+    lines.on("error", () => undefined); // it repeats the socket's
+    // A destroyed socket has no "end", which is all that readline waits for.
+    socket.once("close", () => lines.close());
     ctx.signal.addEventListener("abort", () => socket.destroy(), { once: true });
     socket.write(`${JSON.stringify({ hello: process.pid })}\n`);
     return { socket, lines, sends: new Map() };
