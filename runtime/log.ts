@@ -6,9 +6,10 @@
 //
 // Lines are written asynchronously, in order, from a bounded buffer: a reader that has stopped reading (`spoolway run | less`) does not stop the
 // bus; what no longer fits is counted and reported when the reader goes on. A reader that is gone (`spoolway run | head`) ends the log, not the bus.
-import { stripVTControlCharacters } from "node:util";
+import { createRequire } from "node:module";
+import { stripVTControlCharacters, styleText } from "node:util";
 import pino from "pino";
-import pinoPretty from "pino-pretty";
+import type PinoPretty from "pino-pretty";
 import { Redactor } from "./redact.ts";
 import type { Logger } from "./sdk.ts";
 
@@ -22,8 +23,8 @@ export interface Log extends Logger {
   hide(secrets: readonly string[]): void;
   /** Text for a person, as it is (the banner). */
   print(text: string): void;
-  /** Resolves when everything was written, or after `timeoutMs` when nobody reads. */
-  flush(timeoutMs: number): Promise<void>;
+  /** Resolves when everything was written, or the reader is gone. A reader that has merely stopped is waited for. */
+  flush(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -71,7 +72,7 @@ export function createLog(options: LogOptions): Log {
     error: (event, fields) => write("error", event, fields),
     hide: (secrets) => redactor.add(secrets),
     print: (text) => void destination.write(redactor.text(text)),
-    flush: async (timeoutMs) => stdout?.flushed(timeoutMs),
+    flush: async () => stdout?.flushed(),
   };
   return log;
 }
@@ -79,16 +80,16 @@ export function createLog(options: LogOptions): Log {
 /** stdout through a thread of the pool, so that a slow reader never blocks the event loop. */
 function openStdout(log: () => Log): {
   write(text: string): void;
-  flushed(timeoutMs: number): Promise<void>;
+  flushed(): Promise<void>;
 } {
   const stream = pino.destination({ dest: 1, sync: false, minLength: 0, maxLength: bufferBytes });
   let pending = false;
   let gone = false;
   let dropped = 0;
-  const waiting = new Set<() => void>();
+  const waiting: Array<() => void> = [];
   const settle = () => {
     pending = false;
-    for (const done of waiting) done();
+    for (const done of waiting.splice(0)) done();
   };
   stream.on("drop", () => (dropped += 1));
   stream.on("drain", () => {
@@ -109,48 +110,45 @@ function openStdout(log: () => Log): {
       pending = true;
       stream.write(text);
     },
-    async flushed(timeoutMs) {
-      if (!pending || gone) return;
-      const inTime = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), timeoutMs);
-        waiting.add(() => {
-          clearTimeout(timer);
-          resolve(true);
-        });
-      });
-      waiting.clear();
-      // Else the flush that pino does at exit would wait for this reader forever.
-      if (!inTime) stream.destroy();
-      gone ||= !inTime;
+    async flushed() {
+      if (pending && !gone) await new Promise<void>((resolve) => waiting.push(resolve));
     },
   };
 }
 
 /** `12:03:01 irc-main  session.opened  server=irc.example.org`; what a connector prints itself as `cli │ text`. */
 function readable(color: boolean): (line: string) => string {
-  return pinoPretty.prettyFactory({
-    colorize: color,
+  // Loaded only for a terminal: a service does without its memory.
+  const { prettyFactory } = createRequire(import.meta.url)("pino-pretty") as typeof PinoPretty;
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
+  return prettyFactory({
+    colorize: false, // it would colour the line as a whole
     hideObject: true,
-    ignore: "time,level",
-    messageFormat: (log, _messageKey, _label, { colors }) => {
-      const { time, level, event, connector, stream, text, message, ...rest } = log;
-      const name = clean(String(connector ?? "spoolway"));
-      if (event === "connector.output" && stream === "stdout")
-        return `${colors.cyan(name)} │ ${clean(String(text))}`;
-      const paint =
-        level === "error" ? colors.red : level === "warn" ? colors.yellow : (part: string) => part;
-      const clock = new Date(String(time)).toTimeString().slice(0, 8);
-      const parts = [
-        `${colors.gray(clock)} ${colors.cyan(name.padEnd(10))}`,
-        paint(eventWords(String(event))),
-      ];
-      if (event === "connector.output") parts.splice(1, 1, `stderr: ${clean(String(text))}`);
-      if (message !== undefined) parts.push(clean(String(message)));
-      const details = Object.entries(rest).map(([key, value]) => `${key}=${clean(show(value))}`);
-      if (details.length > 0) parts.push(colors.gray(details.join(" ")));
-      return parts.join("  ");
-    },
+    ignore: "time,level,pid,name,hostname,caller",
+    messageFormat: (entry) => line(entry, paint),
   }) as (line: string) => string;
+}
+
+function line(
+  entry: Record<string, unknown>,
+  paint: (style: "cyan" | "gray" | "red" | "yellow", text: string) => string,
+) {
+  const { time, level, event, connector, stream, text, message, ...rest } = entry;
+  const name = clean(String(connector ?? "spoolway"));
+  const printed = event === "connector.output";
+  if (printed && stream === "stdout") return `${paint("cyan", name)} │ ${clean(String(text))}`;
+  const clock = new Date(String(time)).toTimeString().slice(0, 8);
+  const words = printed ? `stderr: ${clean(String(text))}` : eventWords(String(event));
+  const color = level === "error" ? "red" : level === "warn" ? "yellow" : undefined;
+  const parts = [
+    `${paint("gray", clock)} ${paint("cyan", name.padEnd(10))}`,
+    color ? paint(color, words) : words,
+  ];
+  if (message !== undefined) parts.push(clean(show(message)));
+  const details = Object.entries(rest).map(([key, value]) => `${key}=${clean(show(value))}`);
+  if (details.length > 0) parts.push(paint("gray", details.join(" ")));
+  return parts.join("  ");
 }
 
 /** "connector.started" of irc-main reads "started": the name stands before it. */

@@ -137,7 +137,7 @@ function senderOf({ nick, prefix, tags, command }: IrcMessage, link: Link): NonN
     id: tags.account ? `account:${tags.account}` : link.fold(nick),
     username: nick,
     display_name: nick,
-    ...("bot" in tags || "draft/bot" in tags ? { is_bot: true } : {}),
+    ...(["bot", "draft/bot", "inspircd.org/bot"].some((tag) => tag in tags) ? { is_bot: true } : {}),
     is_self: link.isMe(nick),
   };
 }

@@ -54,11 +54,10 @@ export class Link {
     );
     this.client.on("socket close", (error) => {
       this.#closed.resolve();
-      if (error) this.lose(socketProblem(error, config));
-      else
-        this.lose(
-          reconnect(`${address(config)} closed the connection${this.goodbye && `: ${this.goodbye}`}`),
-        );
+      // What the server said is worth more than the EPIPE that followed.
+      const said = this.goodbye === "" ? "" : `: ${this.goodbye}`;
+      if (error && said === "") this.lose(socketProblem(error, config));
+      else this.lose(reconnect(`${address(config)} closed the connection${said}`));
     });
   }
 

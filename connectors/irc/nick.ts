@@ -17,8 +17,12 @@ export function keepNick(link: Link, ctx: Context<IrcConfig>): void {
     if (link.client.network.options.MONITOR !== undefined) link.write(`MONITOR + ${wanted}`);
     again();
   };
+  let isTrying = false;
   const again = (): void => {
+    if (isTrying) return;
+    isTrying = true;
     link.later(link.config.nick_retry_s * 1000, () => {
+      isTrying = false;
       if (isWanted(link.nick)) return;
       take();
       again();

@@ -3,13 +3,12 @@
 //   check ─▶ (join a configured channel that we are not in) ─▶ lines in groups, each confirmed before the next ─▶ ids of the echoes
 //
 // A long message remembers durably which groups the server has confirmed: after a lost connection it goes on there and does not begin again.
-import { randomBytes } from "node:crypto";
-import type { IrcMessage } from "irc-framework";
 import { type Outgoing, reject, retry, type SendContext, type SendResult } from "spoolway/sdk";
 import type { Channels } from "./channels.ts";
 import type { IrcConfig } from "./config.ts";
 import { isChannel } from "./events.ts";
 import type { Link } from "./link.ts";
+import { type Line, say } from "./say.ts";
 import { byteLength, toLines } from "./split.ts";
 
 /** RFC 2812, with the line's end. */
@@ -19,13 +18,6 @@ const longestUserHost = 11 + 1 + 64;
 const minTextBytes = 64;
 /** Of lines that the server has not confirmed: far below the queue at which servers end a connection (1 to 8 KiB). */
 const maxGroupBytes = 2048;
-
-/** What is said in one line: its text is what an echo brings back. */
-interface Line {
-  command: "PRIVMSG" | "NOTICE" | "TAGMSG";
-  text?: string;
-  tags: Record<string, string>;
-}
 
 interface Progress {
   lines: number;
@@ -138,63 +130,4 @@ async function sayAll(
   return ids[0] === undefined
     ? {}
     : { platform_id: ids[0], ...(ids.length > 1 ? { platform_ids: ids } : {}) };
-}
-
-/** Says the lines and waits until the server has worked them off. The answers are known by our label, else by the target that they name. */
-async function say(link: Link, target: string, lines: Line[]) {
-  const hasLabels = link.client.network.cap.isEnabled("labeled-response");
-  const label = randomBytes(6).toString("hex");
-  const labels = new Set<string | undefined>();
-  const wire = lines.map(({ command, text, tags }, at) => {
-    const all = hasLabels ? { ...tags, label: `${label}-${at}` } : tags;
-    if (hasLabels) labels.add(`${label}-${at}`);
-    return `${encodeTags(all)}${command} ${target}${text === undefined ? "" : ` :${text}`}`;
-  });
-  const texts = lines.map((line) => line.text);
-  const isAbout = (name: string | undefined): boolean => link.fold(name ?? "") === link.fold(target);
-  const answers = await link.exchange(wire, (message) => {
-    if (labels.has(message.tags.label)) {
-      if (message.command === "BATCH") labels.add(message.params[0]?.slice(1)); // its messages carry the batch's name instead
-      return true;
-    }
-    if (labels.has(message.tags.batch) && message.tags.batch !== undefined) return true;
-    if (link.isEcho(message))
-      return !hasLabels && isAbout(message.params[0]) && texts.includes(message.params[1]);
-    return isRefusal(message) && (message.command === "FAIL" || isAbout(message.params[1]));
-  });
-  const refusal = answers.find(isRefusal);
-  const msgids = answers.filter((answer) => link.isEcho(answer)).flatMap(({ tags }) => tags.msgid ?? []);
-  return { problem: refusal && problemOf(refusal, target, link), msgids };
-}
-
-/** FAIL, or a numeric that says no. 43x are about our own nick. */
-function isRefusal({ command, params }: IrcMessage): boolean {
-  if (command === "FAIL") return ["PRIVMSG", "NOTICE", "TAGMSG"].includes(params[0] ?? "");
-  return /^(?:4(?!3[1-7])\d\d|5\d\d|716|707|936)$/.test(command);
-}
-
-function problemOf({ command, params }: IrcMessage, target: string, link: Link) {
-  const words = params.at(-1) || `error ${command}`;
-  const message = `${target}: ${words}`;
-  // Target change too fast: the server takes it in a while, and often says in how many seconds.
-  if (command === "439" || command === "707") {
-    return retry(message, { retryAfterMs: 1000 * Number(/\d+/.exec(words)?.[0] ?? 60) });
-  }
-  if (command === "401")
-    return reject(message, "no_such_nick", {
-      hint: "Nobody of that name is online; IRC keeps nothing for them.",
-    });
-  if (isChannel(target, link) && ["403", "404", "442"].includes(command)) {
-    return reject(message, "rejected", { hint: `Is ${target} among channels, and may we speak there?` });
-  }
-  return reject(message);
-}
-
-const tagEscapes: Record<string, string> = { ";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n" };
-
-function encodeTags(tags: Record<string, string>): string {
-  const pairs = Object.entries(tags).map(
-    ([name, value]) => `${name}=${value.replace(/[; \\\r\n]/g, (char) => tagEscapes[char] ?? "")}`,
-  );
-  return pairs.length === 0 ? "" : `@${pairs.join(";")} `;
 }

@@ -44,7 +44,7 @@ export class LineSocket extends EventEmitter implements Transport {
       if (!this.#isPinned(socket)) socket.destroy(new FingerprintError(socket as TLSSocket));
       else this.emit("open");
     });
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));socket.on("data",(c:Buffer)=>console.log("<<",c.length,String(c).slice(0,300)));const ow=socket.write.bind(socket);(socket as any).write=(x:any,...r:any[])=>{console.log(">>",Buffer.byteLength(x),x.slice(0,60));return (ow as any)(x,...r)};
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", (error) => (this.#error = error));
     socket.once("close", () => {
       clearTimeout(late);

@@ -1,10 +1,14 @@
 // Cron jobs as events. For each job the time of the last run that was handled is durable, and everything follows from it: the runs between it and now are
 // due. One that is on time is an event; runs that nobody was there for (downtime, suspend) become one event that counts them.
 //
+//   due ──▶ noted with its report ──▶ delivered ──▶ noted without it
+//
+// A process that dies in between finds the report noted and delivers it again, under the same key, which makes no second event.
+//
 // The wall clock may step. Back: nothing that ran runs again, since what is handled only grows. Forward: the runs in between were missed.
 // No timer is longer than maxSleepMs, so that a step or a suspend is noticed within that time.
 import { defineConnector, sleep, stop, type Context } from "spoolway/sdk";
-import { dueRuns, type Job, type JobConfig, msToNext, parseJob } from "./plan.ts";
+import { type Due, dueRuns, type Job, type JobConfig, msToNext, parseJob } from "./plan.ts";
 
 interface Config {
   jobs: JobConfig[];
@@ -16,6 +20,14 @@ interface Handled {
   timezone: string;
   /** Scheduled time of the last run that was handled; at first, when the job was first seen. */
   last: string;
+  /** What is to be delivered for it, until it is. */
+  report?: Report;
+}
+
+interface Report {
+  missed: number;
+  missed_since?: string;
+  missed_capped?: boolean;
 }
 
 interface Session {
@@ -37,7 +49,7 @@ export default defineConnector<Config, Session>({
     for (const job of jobs) {
       const before = Object.hasOwn(known, job.name) ? known[job.name] : undefined;
       const same = before !== undefined && before.cron === job.cron && before.timezone === job.timezone;
-      handled[job.name] = same ? before : handledUntil(job, new Date());
+      handled[job.name] = same ? before : handledUntil(job, new Date().toISOString());
       if (job.times.nextRun() === null) ctx.log.warn("job.over", { job: job.name, cron: job.cron });
     }
     await ctx.state.set("jobs", handled);
@@ -45,11 +57,18 @@ export default defineConnector<Config, Session>({
   },
 
   async receive(session, ctx) {
+    for (const job of session.jobs) {
+      const { last, report } = handledOf(job, session);
+      if (report !== undefined) await deliver(job, last, report, session, ctx);
+    }
     let catchingUp = true;
     while (!ctx.signal.aborted) {
       for (const job of session.jobs) await runJob(job, session, catchingUp, ctx);
       catchingUp = false;
-      const waiting = session.jobs.map((job) => ({ times: job.times, after: lastHandled(job, session) }));
+      const waiting = session.jobs.map((job) => ({
+        times: job.times,
+        after: new Date(handledOf(job, session).last),
+      }));
       await sleep(Math.max(1, Math.min(maxSleepMs, msToNext(waiting, new Date()))), ctx.signal);
     }
   },
@@ -71,22 +90,22 @@ function parseJobs(configs: readonly JobConfig[]): Job[] {
   throw stop(problems.join("; "), hint, "config_invalid");
 }
 
-const handledUntil = (job: Job, time: Date): Handled => ({
+const handledUntil = (job: Job, last: string, report?: Report): Handled => ({
   cron: job.cron,
   timezone: job.timezone,
-  last: time.toISOString(),
+  last,
+  ...(report === undefined ? {} : { report }),
 });
 
-const lastHandled = (job: Job, session: Session): Date =>
-  new Date((session.handled[job.name] as Handled).last);
+const handledOf = (job: Job, session: Session): Handled => session.handled[job.name] as Handled;
 
 /** Handles what is due of one job. At the start of a session whatever is due was missed. */
 async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Context<Config>): Promise<void> {
   const now = new Date();
-  let after = lastHandled(job, session);
+  let after = new Date(handledOf(job, session).last);
   if (after.getTime() - now.getTime() > wrongClockMs) {
     ctx.log.warn("clock.stepped_back", { job: job.name, handled_until: after.toISOString() });
-    await settle(job, now, session, ctx);
+    await note(handledUntil(job, now.toISOString()), job, session, ctx);
     return;
   }
   while (!ctx.signal.aborted) {
@@ -94,25 +113,27 @@ async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Cont
     if (due === undefined) return;
     const missed = catchingUp || now.getTime() - due.first.getTime() > lateMs;
     after = missed ? due.last : due.first;
-    if (missed) {
-      const since = due.first.toISOString();
-      ctx.log.info("job.missed", { job: job.name, missed: due.count, missed_since: since, then: job.missed });
-      const report = {
-        missed: due.count,
-        missed_since: since,
-        ...(due.capped ? { missed_capped: true } : {}),
-      };
-      if (job.missed === "once") await deliver(job, after, report, ctx);
-    } else {
-      await deliver(job, after, { missed: 0 }, ctx);
-    }
-    // A crash before this line repeats the event with the same key, which makes no second file.
-    await settle(job, after, session, ctx);
+    const report = missed ? reportOf(due) : { missed: 0 };
+    if (missed) ctx.log.info("job.missed", { job: job.name, ...report, then: job.missed });
+    const last = after.toISOString();
+    if (missed && job.missed === "skip") await note(handledUntil(job, last), job, session, ctx);
+    else await deliver(job, last, report, session, ctx);
   }
 }
 
-async function deliver(job: Job, at: Date, report: object, ctx: Context<Config>): Promise<void> {
-  const scheduled = at.toISOString();
+function reportOf({ first, count, capped }: Due): Report {
+  const report = { missed: count, missed_since: first.toISOString() };
+  return capped ? { ...report, missed_capped: true } : report;
+}
+
+async function deliver(
+  job: Job,
+  scheduled: string,
+  report: Report,
+  session: Session,
+  ctx: Context<Config>,
+): Promise<void> {
+  await note(handledUntil(job, scheduled, report), job, session, ctx);
   await ctx.deliver({
     key: [job.name, scheduled],
     kind: "event",
@@ -121,9 +142,10 @@ async function deliver(job: Job, at: Date, report: object, ctx: Context<Config>)
     content: { text: job.text ?? job.name, format: "plain" },
     raw: { job: job.name, cron: job.cron, timezone: job.timezone, scheduled_for: scheduled, ...report },
   });
+  await note(handledUntil(job, scheduled), job, session, ctx);
 }
 
-async function settle(job: Job, at: Date, session: Session, ctx: Context<Config>): Promise<void> {
-  session.handled[job.name] = handledUntil(job, at);
+async function note(handled: Handled, job: Job, session: Session, ctx: Context<Config>): Promise<void> {
+  session.handled[job.name] = handled;
   await ctx.state.set("jobs", session.handled);
 }

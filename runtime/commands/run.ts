@@ -15,8 +15,6 @@ export interface RunOptions {
   color: boolean;
 }
 
-const flushMs = 1000;
-
 /** Resolves with the exit code, when everything has ended and the log is written. */
 export async function run(options: RunOptions): Promise<number> {
   const readable = isatty(1) && !options.json;
@@ -35,7 +33,7 @@ export async function run(options: RunOptions): Promise<number> {
       else if (tries.length > 0) out.info("supervisor.ready", { try: tries });
     },
   });
-  await out.flush(flushMs);
+  await out.flush();
   process.stderr.off("error", ignoreBrokenPipe);
   return code;
 }
@@ -78,8 +76,14 @@ function whatToTry(home: string, loaded: LoadedConfig): string[] {
   }
   const cli = enabled.find(({ type }) => type === "cli");
   if (cli) {
-    const outbox = relative(process.cwd(), join(home, "spool/outbox", cli.name));
+    const outbox = shorter(join(home, "spool/outbox", cli.name));
     tries.push(`echo '{"conversation_id":"me","text":"hi"}' > ${outbox}/1.json`);
   }
   return tries;
+}
+
+/** A path as a person would write it here. */
+function shorter(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith("..") ? path : fromHere;
 }

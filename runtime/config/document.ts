@@ -104,6 +104,8 @@ const syntaxText: Partial<Record<YAMLError["code"], readonly [message: string, h
   BAD_SCALAR_START: ["a value cannot start with this character", "Put the value in quotes."],
   RESOURCE_EXHAUSTION: ["nested too deeply", `Nest at most ${maxDepth} levels.`],
   NON_STRING_KEY: ["a key that is a list or a group", "Keys must be plain words."],
+  TAG_RESOLVE_FAILED: ["a tag (!) that does not fit its value", "Remove the tag."],
+  BAD_DIRECTIVE: ["a directive (%) that is not known", "Remove the line."],
   UNEXPECTED_TOKEN: [
     "this does not belong here",
     "Check the indentation, quotes and brackets of this line and the one above.",
@@ -130,9 +132,9 @@ function explainSyntax(errors: readonly YAMLError[], source: SourceFile): Findin
       });
       break;
     }
-    // The library's own texts may quote the source, and with it a secret, after a colon.
+    // Where the library quotes the source, and with it perhaps a secret, our text stands in the table; the end is cut to be sure.
     const [message, hint] = syntaxText[error.code] ?? [
-      lowerFirst(error.message.split(":")[0] ?? ""),
+      lowerFirst(error.message.replace(/: ".*$/s, "")),
       undefined,
     ];
     findings.push({

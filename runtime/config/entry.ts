@@ -13,7 +13,7 @@ import { reservedKeys } from "./manifest.ts";
 import type { ConnectorConfig } from "./model.ts";
 import { checkRanges, checkRetry, checkRuntime, connectorSettings, overlay } from "./settings.ts";
 import type { Finding, SourceFile } from "./source.ts";
-import { nearest } from "./suggest.ts";
+import { clip, nearest } from "./suggest.ts";
 import { resolveType, type FoundType, type TypeList } from "./types.ts";
 import { checkNode, collectText, hideSecrets, type Check } from "./validate.ts";
 
@@ -57,8 +57,10 @@ export async function readEntry(node: Node, index: number, context: EntryContext
   const name = requiredText(node, "name", findings);
   const label = checkName(name, numbered, context, findings);
   const typeNode = requiredText(node, "type", findings);
-  const type = typeof typeNode?.value === "string" ? typeNode.value : "";
-  const found = typeNode === undefined ? undefined : await checkType(typeNode, type, context, findings);
+  const written = typeof typeNode?.value === "string" ? typeNode.value : "";
+  const found = typeNode === undefined ? undefined : await checkType(typeNode, written, context, findings);
+  // Shown in status and log, so what came from outside is not.
+  const type = typeNode?.inserted === undefined ? clip(written) : typeNode.inserted.labels.join("");
   const runtime = checkRuntimeKey(node, source, findings);
 
   const own: MapNode = { ...node, entries: new Map(node.entries) };

@@ -41,7 +41,7 @@ export async function readManifest(
   try {
     data = JSON.parse(text);
   } catch (error) {
-    return fail(jsonFinding(error as Error));
+    return fail(jsonFinding(error as Error, text));
   }
   // JSON is YAML: the same parser gives the places.
   const { root, findings, syntax } = parseSource(source);
@@ -89,14 +89,14 @@ export function configCheck(type: FoundType, shown: string): Check | ConfigProbl
 
 const manifestKeys = ["type", "title", "description", "entry", "loader", "direction", "config", "runtime"];
 
-function jsonFinding(error: Error): Finding {
-  const position = /at position (\d+)/.exec(error.message)?.[1];
-  const offset = position === undefined ? 0 : Number(position);
-  return {
-    offset,
-    message: `is not JSON: ${error.message.split(" in JSON")[0]}`,
-    hint: "Write one JSON object.",
-  };
+/** The engine tells the position only in some messages; in others it quotes ten characters before it. */
+function jsonFinding(error: Error, text: string): Finding {
+  const [what, position] = error.message.split(/ in JSON(?: at position )?/);
+  const quoted = /^(.*?), (\.\.\.)?"([\s\S]*?)"(?:\.\.\.)? is not valid JSON$/.exec(error.message);
+  const [, unexpected, ellipsis, context = ""] = quoted ?? [];
+  const near = ellipsis === undefined ? 0 : text.indexOf(context) + 10;
+  const offset = Math.min(text.length, Number.parseInt(position ?? "", 10) || Math.max(0, near));
+  return { offset, message: `is not JSON: ${unexpected ?? what}`, hint: "Write one JSON object." };
 }
 
 /** Unknown keys are errors, also where the author did not say so. */

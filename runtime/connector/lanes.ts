@@ -28,6 +28,8 @@ export class Lanes {
   readonly #overflowed = new Set<Lane>();
   /** Items in all lanes. */
   parked = 0;
+  /** Those of them that lie in retry/. */
+  retries = 0;
   /** Lanes that are running or ready to. */
   active = 0;
   blockedCount = 0;
@@ -43,26 +45,31 @@ export class Lanes {
 
   append(lane: Lane, item: Item): void {
     lane.items.push(item);
-    this.parked += 1;
+    this.#count(item, 1);
   }
 
   /** For what was accepted before: it goes ahead of what still lies in outbox/. */
   prepend(lane: Lane, item: Item): void {
     lane.items.unshift(item);
-    this.parked += 1;
+    this.#count(item, 1);
   }
 
   /** Behind the retries that head the lane, ahead of drops. */
   afterRetries(lane: Lane, item: Item): void {
     const at = lane.items.findIndex((other) => other.kind === "drop");
     lane.items.splice(at < 0 ? lane.items.length : at, 0, item);
-    this.parked += 1;
+    this.#count(item, 1);
   }
 
   shift(lane: Lane): Item | undefined {
     const item = lane.items.shift();
-    if (item !== undefined) this.parked -= 1;
+    if (item !== undefined) this.#count(item, -1);
     return item;
+  }
+
+  #count(item: Item, change: 1 | -1): void {
+    this.parked += change;
+    if (item.kind === "retry") this.retries += change;
   }
 
   isIdle(lane: Lane): boolean {

@@ -10,6 +10,7 @@ import type { Logger } from "../sdk.ts";
 import { Backlog, type WaitingDrop } from "../spool/backlog.ts";
 import type { ReadMessage } from "../spool/drops.ts";
 import type { Outbox } from "../spool/outbox.ts";
+import { type Refusal, refuseDrop } from "../spool/refuse.ts";
 import { sleep } from "../timing.ts";
 import type { Lane, Lanes } from "./lanes.ts";
 import type { Status } from "./status.ts";
@@ -113,13 +114,13 @@ export class Looker {
   }
 
   /** T7, in the background: bad drops do not hold up good ones. */
-  async refuse(file: string, why: Parameters<Outbox["refuse"]>[1]): Promise<void> {
+  async refuse(file: string, why: Refusal): Promise<void> {
     this.#held.add(file);
     this.#unfinished.delete(file);
     await this.#refusals.onSizeLessThan(1000);
     this.#refusals
       .add(async () => {
-        const done = await this.#outbox.refuse(file, why);
+        const done = await refuseDrop(this.#outbox, file, why);
         this.#held.delete(file);
         if (!done) return;
         this.#status.refused += 1;

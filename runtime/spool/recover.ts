@@ -7,6 +7,7 @@ import type { Outbox } from "./outbox.ts";
 import { parseClaimName, parseRetryName } from "./names.ts";
 import { publishJson } from "./publish.ts";
 import { type Accepted, refusalOf } from "./records.ts";
+import { breakClaim } from "./refuse.ts";
 
 export interface RetryEntry {
   file: string;
@@ -51,7 +52,7 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
     if (drop.kind === "message") recovered.uncertain.push({ ...drop.entry, attempts: attempt });
     else if (drop.kind !== "gone") {
       recovered.broken.push(file);
-      await outbox.breakClaim(file, id, drop.error);
+      await breakClaim(outbox, file, id, drop.error);
     }
   }
   await finishRefusals(outbox);

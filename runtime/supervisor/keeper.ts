@@ -259,7 +259,7 @@ export class Keeper implements ControlTarget {
     this.run = undefined;
     this.signOfLife?.();
     if (asked) {
-      this.log("info", "connector.ended", { exit: this.lastExit });
+      this.log("info", "connector.exited", { exit: this.lastExit });
       this.handle("exited:retry");
     } else this.exitedUnasked(exit, this.lastExit);
     this.host.changed();

@@ -81,9 +81,9 @@ export class Supervisor implements KeeperHost {
   /** From the first connector's start to the last one's end. Returns the exit code. */
   async run(loaded: LoadedConfig, stop: StopRequest): Promise<number> {
     const { home, log, options, configWatch } = this;
+    options.onLoaded?.(loaded);
     const connectors = loaded.connectors.length;
     log.info("supervisor.started", { pid: process.pid, version: options.version, home, connectors });
-    options.onLoaded?.(loaded);
     this.apply(loaded);
     this.tick();
     stop.onHangup = () => configWatch.trigger();

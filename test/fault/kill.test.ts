@@ -41,9 +41,10 @@ test(
     const flowing = traffic.flow(flow.signal);
     while (done.connector + done.supervisor < kills) {
       const dice = random.next();
-      // Up to 0.6 s: from "the process does not exist yet" through its start and its first sends to a steady flow.
-      await delay(random.below(600));
-      if (dice < 0.1) {
+      // Two in three times it gets as far as its session, and dies in the flow; else somewhere in its start, or before it exists.
+      if (random.chance(0.67)) await connected(wire);
+      await delay(random.below(300));
+      if (dice < 0.05) {
         wire.reset();
         done.connection++;
       } else if (dice < 0.75) {
@@ -83,6 +84,14 @@ function answer(random: Random, text: string): ReturnType<ConstructorParameters<
   return { answer: random.chance(0.03) ? "busy" : "ok", afterMs: random.below(15) };
 }
 
+/** Resolves when a process that was not killed yet has said hello. */
+async function connected(wire: Wire): Promise<void> {
+  await waitFor(() => wire.connected && wire.hellos.at(-1) !== lastKilled, {
+    timeoutMs: 30_000,
+    message: "the connector",
+  });
+}
+
 /** Kills the connector's process, whatever it is doing; false when there is none at the moment. */
 async function killConnector(bus: Bus): Promise<boolean> {
   const pid = bus.connector("wire")?.pid;
@@ -118,9 +127,9 @@ class Traffic {
     while (!signal.aborted) {
       await delay(30);
       for (const conversation of conversations) {
-        if (this.random.chance(0.3) && this.wire.waiting < 300)
+        if (this.random.chance(0.5) && this.wire.waiting < 300)
           this.wire.say(conversation, `in ${this.wire.said.length}`);
-        if (this.random.chance(0.3) && this.bus.list("outbox/wire").length < 300) this.drop(conversation);
+        if (this.random.chance(0.5) && this.bus.list("outbox/wire").length < 300) this.drop(conversation);
       }
     }
   }

@@ -23,7 +23,12 @@ export interface Source {
   calls: string[];
 }
 
-const generated = new Set(["schema/types.ts", "schema/validators/messages.js", "schema/validators/host.js", "package-lock.json"]);
+const generated = new Set([
+  "schema/types.ts",
+  "schema/validators/messages.js",
+  "schema/validators/host.js",
+  "package-lock.json",
+]);
 const notOurs = new Set(["node_modules", ".git", "spool", "coverage"]);
 
 /** Paths of every file of the project that a person wrote. */

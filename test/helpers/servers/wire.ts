@@ -43,6 +43,11 @@ export class Wire {
     return (this.server.address() as AddressInfo).port;
   }
 
+  get connected(): boolean {
+    return this.socket !== undefined && !this.socket.destroyed;
+  }
+
+  /** Events that the connector has not acknowledged. */
   get waiting(): number {
     return this.unacked.size;
   }

@@ -56,6 +56,12 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     });
   });
 
+  test("a message to ourselves is an event, and marked as our own", async () => {
+    const session = await open();
+    await session.send({ conversation_id: "bot", text: "note to self" });
+    expect(await session.heard("note to self")).toMatchObject({ sender: { is_self: true } });
+  });
+
   test("messages go to channels and people, one line each; /me is an action", async () => {
     const session = await open();
     await session.send({ conversation_id: "#dev", text: "one\n\ntwo\r\nthree" });

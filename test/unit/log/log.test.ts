@@ -115,7 +115,6 @@ describe("on a terminal", () => {
       stream: "stdout",
       text: "\u001b]0;evil\u0007\u001b[2Jx\u0008\u009b",
     });
-    // eslint-disable-next-line no-control-regex
     expect(written[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   });
 });
@@ -134,7 +133,7 @@ describe("stdout", () => {
   test("that nobody reads any more ends the log, not the process", async () => {
     const child = logging(`
       for (let i = 0; i < 200; i++) { log.info("x.y", { i }); await new Promise((r) => setTimeout(r, 5)); }
-      await log.flush(1000);
+      await log.flush();
       process.stderr.write("still here");`);
     child.stdout?.once("data", () => child.stdout?.destroy());
     let said = "";
@@ -152,7 +151,7 @@ describe("stdout", () => {
       for (let i = 0; i < 30_000; i++) log.info("x.y", { i, text });
       process.stderr.write("written");
       await new Promise((r) => setTimeout(r, 1500));
-      await log.flush(10_000);`);
+      await log.flush();`);
       child.stdout?.pause();
       let said = "";
       await new Promise<void>((resolve) =>
@@ -160,7 +159,7 @@ describe("stdout", () => {
       );
       expect(said).toBe("written");
       let text = "";
-      child.stdout?.on("data", (part: Buffer) => (text += part.toString()));
+      child.stdout?.on("data", (part: Buffer) => (text += part.toString())).resume();
       await new Promise((resolve) => child.once("close", resolve));
       const entries = text
         .trimEnd()
@@ -171,14 +170,4 @@ describe("stdout", () => {
       expect(entries.length - 1 + dropped).toBe(30_000);
     },
   );
-
-  test("that is stuck for good does not hold up the exit", async () => {
-    const child = logging(`
-      for (let i = 0; i < 30_000; i++) log.info("x.y", { text: "x".repeat(1000) });
-      await log.flush(200);
-      process.exit(7);`);
-    child.stdout?.pause();
-    expect(await exited(child)).toMatchObject({ code: 7 });
-    child.stdout?.destroy();
-  });
 });

@@ -57,7 +57,8 @@ function makeBus() {
       const last = new Date(Date.now() - ms).toISOString();
       store.set("jobs", { [name]: { cron, timezone: "UTC", last } });
     },
-    lastHandled: () => store.get("jobs") as Record<string, { last: string }>,
+    lastHandled: () => store.get("jobs") as Record<string, { last: string; report?: object }>,
+    setHandled: (jobs: object) => void store.set("jobs", jobs),
     fillDisk: (full: boolean) => (diskIsFull = full),
   };
 }
@@ -161,18 +162,36 @@ describe("schedule", () => {
     expect(bus.logged).toContain("clock.stepped_back");
   });
 
-  it("keeps a run that could not be written for the next session", async () => {
+  it("delivers a run that could not be written when it can, once", async () => {
     const bus = makeBus();
     bus.fillDisk(true);
     const end = await bus.session([{ name: "tick", cron: everySecond }]);
-    const before = bus.lastHandled().tick?.last;
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await waitFor(() => bus.lastHandled().tick?.report !== undefined);
+    const first = bus.lastHandled().tick?.last;
     await expect(end()).rejects.toThrow("no space left");
-    expect(bus.lastHandled().tick?.last).toBe(before);
+    await (await bus.session([{ name: "tick", cron: everySecond }]))().catch(() => undefined);
+    expect(bus.events()).toEqual([]);
     bus.fillDisk(false);
     await bus.session([{ name: "tick", cron: everySecond }]);
-    await waitFor(() => bus.events().length > 0);
-    expect(bus.events()[0]?.raw).toHaveProperty("missed_since");
+    await waitFor(() => bus.events().length > 1);
+    expect(bus.events()[0]).toMatchObject({ occurred_at: first, raw: { missed: 0 } });
+  });
+
+  it("makes no second event of a report that was delivered when the process died", async () => {
+    const bus = makeBus();
+    bus.wasHandled("hourly", 5 * 3_600_000, "0 * * * *");
+    await (
+      await bus.session([{ name: "hourly", cron: "0 * * * *" }])
+    )();
+    const delivered = bus.events()[0]?.occurred_at ?? "";
+    bus.setHandled({
+      hourly: { cron: "0 * * * *", timezone: "UTC", last: delivered, report: { missed: 5 } },
+    });
+    await (
+      await bus.session([{ name: "hourly", cron: "0 * * * *" }])
+    )();
+    expect(bus.events()).toHaveLength(1);
+    expect(bus.lastHandled().hourly?.report).toBeUndefined();
   });
 
   it("stops with all that is wrong in its jobs, each by name", async () => {

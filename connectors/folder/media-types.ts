@@ -1,0 +1,32 @@
+// Media types of common file names; the rest is left open, because a wrong type is worse than none.
+import { extname } from "node:path";
+
+const types: Readonly<Record<string, string>> = {
+  txt: "text/plain",
+  log: "text/plain",
+  md: "text/markdown",
+  csv: "text/csv",
+  html: "text/html",
+  json: "application/json",
+  xml: "application/xml",
+  pdf: "application/pdf",
+  zip: "application/zip",
+  gz: "application/gzip",
+  ics: "text/calendar",
+  vcf: "text/vcard",
+  eml: "message/rfc822",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  svg: "image/svg+xml",
+  mp3: "audio/mpeg",
+  ogg: "audio/ogg",
+  wav: "audio/wav",
+  mp4: "video/mp4",
+  webm: "video/webm",
+};
+
+/** By the extension; undefined when it is not known. */
+export const mediaType = (name: string): string | undefined => types[extname(name).slice(1).toLowerCase()];
