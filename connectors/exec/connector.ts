@@ -3,8 +3,12 @@ import { defineConnector } from "spoolway/sdk";
 import { startProgram } from "./program.ts";
 import { type ExecConfig, Session } from "./session.ts";
 
+/** The end of a program that never got as far as a session: there are never two at once. */
+let unfinished: Promise<unknown> = Promise.resolve();
+
 export default defineConnector<ExecConfig, Session>({
   async connect(ctx) {
+    await unfinished;
     const program = await startProgram(ctx.config, ctx.home);
     try {
       const session = new Session(program, ctx);
@@ -12,7 +16,8 @@ export default defineConnector<ExecConfig, Session>({
       ctx.log.info("program.started", { pid: program.pid });
       return session;
     } catch (error) {
-      await program.stop();
+      unfinished = program.stop();
+      await unfinished;
       throw error;
     }
   },

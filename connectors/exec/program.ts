@@ -25,7 +25,7 @@ export interface Exit {
 
 const politeMs = 1000;
 const termMs = 3000;
-const killMs = 2000;
+const killMs = 1000;
 
 export class Program {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;

@@ -15,7 +15,16 @@ export interface AttachedFile {
 
 type Fields = Record<string, unknown>;
 
-const fates: readonly string[] = ["retry", "rate_limited", "reconnect", "reject", "uncertain", "stop"];
+/** What to do, where the program does not say it. */
+const hints: Readonly<Record<Fate, string>> = {
+  retry: "Look at the program's log lines (program.stderr); it is tried again by itself.",
+  rate_limited: "Nothing: it goes on when the platform allows.",
+  reconnect: "Nothing: the program is started again and the message is sent then.",
+  reject: "The program refused the message. Change it, then: spoolway failed retry",
+  uncertain: "Look on the platform whether it is there.",
+  stop: "Correct what the program complains about; saving connectors.yml starts it again.",
+};
+const isFate = (value: unknown): value is Fate => typeof value === "string" && Object.hasOwn(hints, value);
 const maxErrorChars = 2000;
 
 /** Reads one line; undefined for an empty one. Throws a SpoolwayError that says what was expected. */
@@ -42,18 +51,19 @@ function readSent(value: Fields): Said {
 }
 
 function readFailed(value: Fields): Said {
-  only(value, ["failed", "code", "message", "fate", "retry_after_s"]);
+  only(value, ["failed", "code", "message", "fate", "retry_after_s", "hint"]);
   const fate = value.fate ?? "retry";
-  if (typeof fate !== "string" || !fates.includes(fate))
-    throw invalid(`fate: expected one of ${fates.join(", ")}`);
+  if (!isFate(fate)) throw invalid(`fate: expected one of ${Object.keys(hints).join(", ")}`);
   const after = value.retry_after_s ?? undefined;
   if (after !== undefined && !(typeof after === "number" && after >= 0)) {
     throw invalid("retry_after_s: expected seconds, 0 or more");
   }
   const code = value.code == null ? "send_failed" : text(value, "code");
   const message = value.message == null ? "the program gave no reason" : text(value, "message");
+  const hint = value.hint == null ? hints[fate] : text(value, "hint");
   const error = new SpoolwayError(code.slice(0, 100), message.slice(0, maxErrorChars), {
-    fate: fate as Fate,
+    fate,
+    hint: hint.slice(0, maxErrorChars),
     ...(after === undefined ? {} : { retryAfterMs: after * 1000 }),
   });
   return { type: "failed", id: text(value, "failed"), error };

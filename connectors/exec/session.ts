@@ -20,7 +20,7 @@ export interface ExecConfig extends ProgramConfig {
 
 const startMs = 500;
 const exitAfterEofMs = 500;
-const silentMs = 2000;
+const silentMs = 1000;
 const maxUnreadAnswers = 1 << 20;
 
 export class Session {

@@ -19,7 +19,7 @@ export async function takeAway(root: string, entry: Entry, after: After, state: 
   // elsewhere and moving the finished file into the folder has no such gap.
   if (after === "keep") await state.set(keptKey(entry.name), entry.signature);
   else if (after === "delete") await unlink(entry.path);
-  else await rename(entry.path, await freeName(root, ".done", entry.name));
+  else await moveTo(entry.path, await freeName(root, ".done", entry.name));
   return true;
 }
 
@@ -43,6 +43,7 @@ export async function putAside(root: string, entry: Entry, error: SpoolwayError)
     failed_at: new Date().toISOString(),
   };
   // The reason first: a file in .failed/ without one would be a riddle.
+  await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.error.json`, `${JSON.stringify(reason, null, 2)}\n`);
   await rename(entry.path, path);
   return path;
@@ -50,10 +51,19 @@ export async function putAside(root: string, entry: Entry, error: SpoolwayError)
 
 const keptKey = (name: string): string => `kept:${name}`;
 
+async function moveTo(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await mkdir(dirname(to), { recursive: true });
+    await rename(from, to);
+  }
+}
+
 /** A path below the folder's `where` that nothing has; the time stands before a name that was there already. */
 async function freeName(root: string, where: string, name: string): Promise<string> {
   const wanted = join(root, where, name);
-  await mkdir(dirname(wanted), { recursive: true });
   if (await isFree(wanted)) return wanted;
   const stamp = new Date().toISOString().replaceAll(/[-:]/g, "");
   for (let n = 1; ; n += 1) {

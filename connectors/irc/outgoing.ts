@@ -6,7 +6,6 @@
 import { type Outgoing, reject, retry, type SendContext, type SendResult } from "spoolway/sdk";
 import type { Channels } from "./channels.ts";
 import type { IrcConfig } from "./config.ts";
-import { isChannel } from "./events.ts";
 import type { Link } from "./link.ts";
 import { type Line, say } from "./say.ts";
 import { byteLength, toLines } from "./split.ts";

@@ -91,9 +91,11 @@ function problemOf({ command, params }: IrcMessage, target: string, link: Link) 
 
 const tagEscapes: Record<string, string> = { ";": "\\:", " ": "\\s", "\\": "\\\\", "\r": "\\r", "\n": "\\n" };
 
-function encodeTags(tags: Record<string, string>): string {
-  const pairs = Object.entries(tags).map(
+/** The line as it goes out; the last parameter always with its colon, so that no text is taken for anything else. */
+function encode({ command, text, tags }: Line, target: string, label: string | undefined): string {
+  const pairs = Object.entries(label === undefined ? tags : { ...tags, label }).map(
     ([name, value]) => `${name}=${value.replace(/[; \\\r\n]/g, (char) => tagEscapes[char] ?? "")}`,
   );
-  return pairs.length === 0 ? "" : `@${pairs.join(";")} `;
+  const prefix = pairs.length === 0 ? "" : `@${pairs.join(";")} `;
+  return `${prefix}${command} ${target}${text === undefined ? "" : ` :${text}`}`;
 }

@@ -94,7 +94,8 @@ function networkError(error: unknown, url: URL): Error {
   const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
   const code = cause?.code ?? (error as Error).name;
   // fetch's own text is "fetch failed"; the reason is in its cause. The URL is not repeated: it may hold a token.
-  const reason = cause?.message ?? (error as Error).message;
+  // Where a name has several addresses the cause has a code and no text.
+  const reason = cause?.message || code;
   if (beforeSending.test(code)) {
     return retry(`cannot reach ${url.host}: ${reason}`, {
       hint: "Check that the receiver of url runs and can be reached; it is tried again by itself.",

@@ -2,20 +2,13 @@
 //
 // A mapping never refuses an event: a field that is not there, or is of the wrong kind (a list where a text is expected), is left out, and the whole
 // request stays in `raw`. Losing somebody's webhook over an unexpected field would be worse.
-import type { IncomingHttpHeaders } from "node:http";
 import type { Draft, DraftAttachment } from "spoolway/sdk";
 import { Refusal } from "./answer.ts";
 import type { Field, Settings } from "./config.ts";
+import { deliveryId, limited } from "./delivery-id.ts";
+import { id, isObject, resolvePointer, scalar } from "./values.ts";
+import type { Received } from "./received.ts";
 import { proofHeaders } from "./verify.ts";
-
-/** A request whose origin is proven and whose body is parsed. */
-export interface Received {
-  method: string;
-  path: string;
-  query: URLSearchParams;
-  headers: IncomingHttpHeaders;
-  body: unknown;
-}
 
 const defaults: Partial<Record<Field, string>> = {
   text: "/text",
@@ -41,7 +34,6 @@ const kinds = [
 
 /** A conversation_id of an outgoing message has this limit: a longer one could not be answered. */
 const maxConversationId = 1024;
-const maxKey = 512;
 
 /** The event. Throws Refusal 400 for a conversation or delivery id that is too long, and for a query parameter named __proto__. */
 export function toDraft(received: Received, settings: Settings): Draft {
@@ -73,57 +65,6 @@ export function toDraft(received: Received, settings: Settings): Draft {
     }),
     raw: readRaw(received, settings),
   };
-}
-
-/** The value at a JSON Pointer (RFC 6901), or undefined. "" is the whole document. */
-export function resolvePointer(document: unknown, pointer: string): unknown {
-  if (pointer === "") return document;
-  let value = document;
-  for (const token of pointer.slice(1).split("/")) {
-    const name = token.replaceAll("~1", "/").replaceAll("~0", "~");
-    if (Array.isArray(value)) {
-      value = /^(0|[1-9]\d*)$/.test(name) ? (value as unknown[])[Number(name)] : undefined;
-    } else if (isObject(value) && Object.hasOwn(value, name)) {
-      value = value[name];
-    } else {
-      return undefined;
-    }
-  }
-  return value;
-}
-
-/** What makes this delivery unique, and where it stood. */
-export function deliveryId(
-  received: Received,
-  settings: Settings,
-): { source: string; id: string } | undefined {
-  const { body, headers } = received;
-  const header = (name: string): { source: string; id: string } | undefined => {
-    // Idempotency-Key is a structured field, a quoted string; many send it bare.
-    const value = String(headers[name] ?? "").replace(/^"(.*)"$/, "$1");
-    return value === "" ? undefined : { source: name, id: value };
-  };
-  const pointed = (pointer: string): { source: string; id: string } | undefined => {
-    const value = id(resolvePointer(body, pointer));
-    return value === undefined ? undefined : { source: pointer, id: value };
-  };
-  const candidates = [
-    () => (settings.map.key === undefined ? undefined : pointed(settings.map.key)),
-    () => (settings.keyHeader === undefined ? undefined : header(settings.keyHeader)),
-    () => (settings.verify.scheme === "slack" ? pointed("/event_id") : undefined),
-    () => (settings.verify.scheme === "stripe" ? pointed("/id") : undefined),
-    () => header("webhook-id"),
-    () => header("idempotency-key"),
-    () => header("x-github-delivery"),
-  ];
-  for (const candidate of candidates) {
-    const found = candidate();
-    if (found !== undefined) {
-      limited("the delivery id", found.id, maxKey);
-      return found;
-    }
-  }
-  return undefined;
 }
 
 /** A string is the id; an object has id, username, display_name (or login and name, as many platforms call them). */
@@ -197,31 +138,6 @@ function readTime(value: unknown): string | undefined {
   // Beyond these years toISOString has no RFC 3339 form.
   return date.getTime() >= 0 && date.getUTCFullYear() <= 9999 ? date.toISOString() : undefined;
 }
-
-/** A string, or a number or boolean as one; anything else is not there. */
-function scalar(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
-}
-
-/** As scalar, and an empty one is not there. */
-function id(value: unknown): string | undefined {
-  const text = scalar(value);
-  return text === "" ? undefined : text;
-}
-
-function limited(what: string, value: string | undefined, max: number): string | undefined {
-  if (value === undefined || value.length <= max) return value;
-  throw new Refusal(
-    400,
-    "field_too_long",
-    `${what} has ${value.length} characters, at most ${max} are allowed`,
-    "Shorten it.",
-  );
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;

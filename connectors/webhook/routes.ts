@@ -13,10 +13,11 @@ import { answer, answerJson, Refusal, refuse } from "./answer.ts";
 import { Aborted, checkContentType, isForm, parseBody, readBody } from "./body.ts";
 import type { Settings } from "./config.ts";
 import { guard, preflightHeaders } from "./guard.ts";
-import { resolvePointer, toDraft } from "./mapping.ts";
+import { toDraft } from "./mapping.ts";
 import { pageHeaders, renderPage } from "./page.ts";
 import { atMostEvery } from "./server.ts";
 import type { Hub } from "./stream.ts";
+import { resolvePointer } from "./values.ts";
 import { bearerToken, sameSecret, type Verifier } from "./verify.ts";
 
 const retryAfterS = 5;

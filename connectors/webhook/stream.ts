@@ -66,13 +66,14 @@ export class Hub {
 
   /** Adds the message to its conversation's history and feeds its listeners. A message with a known id is there already: a resend. */
   publish(message: Outgoing): void {
-    const conversation = this.conversation(message.conversation_id);
     const data = `data: ${JSON.stringify(message)}\n\n`;
     if (message.action === "typing") {
       // Worth nothing a second later: for those who listen now, and never kept.
-      for (const listener of conversation.listeners) if (!listener.blocked) this.write(listener, data);
+      const now = this.conversations.get(message.conversation_id)?.listeners ?? [];
+      for (const listener of now) if (!listener.blocked) this.write(listener, data);
       return;
     }
+    const conversation = this.conversation(message.conversation_id);
     if (conversation.entries.some((entry) => entry.id === message.id)) return;
     const frame = `id: ${message.id}\n${data}`;
     conversation.entries.push({ id: message.id, frame, bytes: Buffer.byteLength(frame) });

@@ -118,7 +118,8 @@ function explainSyntax(errors: readonly YAMLError[], source: SourceFile): Findin
   const lines = new Set<number>();
   const findings: Finding[] = [];
   for (const error of (tabs.length > 0 ? tabs : [...errors]).sort((a, b) => a.pos[0] - b.pos[0])) {
-    const offset = Math.min(error.pos[0], source.text.length);
+    const comment = commentInFlow(error, source.text);
+    const offset = comment ?? Math.min(error.pos[0], source.text.length);
     const { line } = source.lines.linePos(offset);
     if (lines.has(line)) continue;
     lines.add(line);
@@ -133,7 +134,7 @@ function explainSyntax(errors: readonly YAMLError[], source: SourceFile): Findin
       break;
     }
     // Where the library quotes the source, and with it perhaps a secret, our text stands in the table; the end is cut to be sure.
-    const [message, hint] = syntaxText[error.code] ?? [
+    const [message, hint] = (comment === undefined ? syntaxText[error.code] : commentText) ?? [
       lowerFirst(error.message.replace(/: ".*$/s, "")),
       undefined,
     ];
@@ -145,6 +146,20 @@ function explainSyntax(errors: readonly YAMLError[], source: SourceFile): Findin
     });
   }
   return findings;
+}
+
+const commentText = [
+  "a # begins a comment here",
+  'If it belongs to a text, put it in quotes: ["#dev"]',
+] as const;
+
+/** `[#dev, #ops]` is no list of two texts: where the # stands, if that is what the parser stumbled over. */
+function commentInFlow(error: YAMLError, text: string): number | undefined {
+  if (error.message.startsWith("Comments must be separated")) return error.pos[0];
+  if (!error.message.startsWith("Flow ")) return undefined;
+  const from = Math.max(0, error.pos[0] - 1000);
+  const found = /[[{,:]\s*#[^\s\]}][^\n]*\s*$/.exec(text.slice(from, error.pos[0]));
+  return found ? from + found.index + found[0].indexOf("#") : undefined;
 }
 
 /** `[ ${X} ]` is not YAML: the brace would begin a group. */
@@ -260,9 +275,10 @@ class TreeReader {
       } else if (first) {
         for (const { start, end } of [child, first.node]) this.source.hide(start, end);
         const { line } = this.source.lines.linePos(first.keyStart);
+        if (strangeKey(map, name, this.source) !== name) this.source.hide(keyStart, keyEnd);
         this.findings.push({
           ...at,
-          message: `the key \`${clip(name)}\` is there twice, first in line ${line}`,
+          message: `the key \`${strangeKey(map, name, this.source)}\` is there twice, first in line ${line}`,
           hint: "Keep one of them.",
         });
       } else {
@@ -312,6 +328,18 @@ class TreeReader {
     this.source.hide(start, end);
     return refuse("a value that JSON does not know", "Write text, a number, true or false.");
   }
+}
+
+/**
+ * A key that should not be there, as it may be shown: where a colon or a quote was forgotten, it is or holds a value, and that may be a secret.
+ */
+export function strangeKey(map: MapNode, key: string, source: SourceFile): string {
+  const entry = map.entries.get(key);
+  const [word = ""] = /^[A-Za-z_][\w.-]*/.exec(key) ?? [];
+  const hasColon = entry !== undefined && entry.node.start !== entry.keyEnd;
+  if (word === key && hasColon && key.length <= 60) return key;
+  if (entry) source.hide(entry.keyStart, entry.keyEnd);
+  return hasColon && word !== key && word !== "" ? `${clip(word)} …` : "…";
 }
 
 /** The tree as plain JSON. `__proto__` keys were refused before. */

@@ -1,6 +1,6 @@
 // ajv's errors in words for people: what was found, what was expected, what to do, and where. Never the value of a secret.
 import type { ErrorObject } from "ajv";
-import type { Node } from "./document.ts";
+import { strangeKey, type Node } from "./document.ts";
 import { findNode } from "./pointer.ts";
 import type { Finding, SourceFile } from "./source.ts";
 import { clip, didYouMean, nearest } from "./suggest.ts";
@@ -76,13 +76,17 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
   if (error.keyword === "additionalProperties" || error.keyword === "unevaluatedProperties") {
     const key = String(error.params.additionalProperty ?? error.params.unevaluatedProperty);
     const entry = node.kind === "map" ? node.entries.get(key) : undefined;
+    const written = node.kind === "map" ? strangeKey(node, key, source) : clip(key);
     // It may be a misspelt secret.
     if (entry) source.hide(entry.node.start, entry.node.end);
     const place = path.length > 0 || subject.label !== "" ? ` in \`${name}\`` : "";
     return {
       offset: entry?.keyStart ?? node.start,
-      message: `unknown key \`${clip(key)}\`${place}`,
-      hint: didYouMean(key, known, "known keys"),
+      message: `unknown key \`${written}\`${place}`,
+      hint:
+        written === key
+          ? didYouMean(key, known, "known keys")
+          : "A colon with a space behind it, or a quote, may be missing.",
     };
   }
   if (error.keyword === "required") {
@@ -109,7 +113,7 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
   return {
     offset,
     message: `\`${name}\` is ${found}, ${expected(error) ?? `it ${error.message ?? "is not allowed"}`}`,
-    hint: hintFor(error, node, described, secret),
+    hint: commentHint(node, source) ?? hintFor(error, node, described, secret),
   };
 }
 
@@ -201,6 +205,14 @@ function or(words: readonly string[]): string {
   if (words.length < 2) return words.join("");
   const shown = words.slice(0, 30);
   return `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
+}
+
+/** `channel: #dev` is an empty value and a comment. */
+function commentHint(node: Node, source: SourceFile): string | undefined {
+  if (node.kind !== "scalar" || node.value !== null) return undefined;
+  return /^[ \t]*#[^\s#]/.test(source.text.slice(node.start, node.start + 100))
+    ? "A # begins a comment: put a text that starts with it in quotes."
+    : undefined;
 }
 
 /** What YAML 1.1 took for true and false, and YAML 1.2 takes for text. */

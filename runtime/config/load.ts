@@ -4,13 +4,20 @@
 //     └───────┴─▶ unusable: nothing can be told about any entry
 import { join, resolve } from "node:path";
 import { readDefaults, type Defaults } from "./defaults.ts";
-import { parseSource, type ListNode, type MapNode, type Node, type PlacedFinding } from "./document.ts";
+import {
+  parseSource,
+  strangeKey,
+  type ListNode,
+  type MapNode,
+  type Node,
+  type PlacedFinding,
+} from "./document.ts";
 import { describe } from "./explain.ts";
 import { readEntry, type EntryResult } from "./entry.ts";
 import { interpolate, readVariables, type Variables } from "./interpolate.ts";
 import type { ConfigProblem, LoadedConfig } from "./model.ts";
 import { maxConfigBytes, readText, SourceFile, type Finding, type UnreadableFile } from "./source.ts";
-import { clip, didYouMean, nearest } from "./suggest.ts";
+import { didYouMean, nearest } from "./suggest.ts";
 import { packageRoot, scanTypes, showPath } from "./types.ts";
 
 export interface LoadOptions {
@@ -58,7 +65,9 @@ export async function loadConfig(home: string, options: LoadOptions = {}): Promi
   const list = findList(parsed.root, source);
   const general = parsed.findings.filter(({ path }) => entryIndex(path) === undefined);
   if (list.entries === undefined || general.length > 0) {
-    return outcome.unusable([...general, ...list.findings].map((finding) => source.problem(finding)));
+    // No entry was read, so nothing is known of its secrets.
+    const unparsed = [...general, ...list.findings].map((finding) => ({ ...finding, unparsed: true }));
+    return outcome.unusable(unparsed.map((finding) => source.problem(finding)));
   }
 
   const types = await scanTypes(base, options.root);
@@ -202,6 +211,6 @@ function unknownKeys(root: MapNode, source: SourceFile): Finding[] {
       nearest(key, misplaced) !== undefined
         ? "It belongs to an entry of `connectors`."
         : didYouMean(key, ["connectors"], "the only key here");
-    return [{ offset: keyStart, message: `unknown key \`${clip(key)}\``, hint }];
+    return [{ offset: keyStart, message: `unknown key \`${strangeKey(root, key, source)}\``, hint }];
   });
 }

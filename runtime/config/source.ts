@@ -1,7 +1,7 @@
 // A configuration file as text: read with limits, places as line and column, and lines that can be shown without what must stay secret.
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { LineCounter } from "yaml";
+import { Lexer, LineCounter } from "yaml";
 import { errnoOf } from "../errors.ts";
 import type { ConfigProblem } from "./model.ts";
 
@@ -27,7 +27,7 @@ export class SourceFile {
   readonly lines = new LineCounter();
   private hidden: Span[] = [];
   /** Whether `hidden` is sorted and disjoint. */
-  private tidy = true;
+  private tidy = false;
 
   constructor(file: string, text: string) {
     this.file = file;
@@ -67,7 +67,7 @@ export class SourceFile {
   /** The hidden parts of the line between the offsets, relative to its start. Fast, since there can be as many lines as parts. */
   private hiddenIn(start: number, end: number): Span[] {
     if (!this.tidy) {
-      this.hidden = merged(this.hidden);
+      this.hidden = merged([...this.hidden, ...comments(this.text)]);
       this.tidy = true;
     }
     let low = 0;
@@ -86,6 +86,23 @@ export class SourceFile {
   }
 }
 
+/** The comments of a YAML text. They hold commented-out secrets, and secrets that begin with a # and were not put in quotes. */
+function comments(text: string): Span[] {
+  const spans: Span[] = [];
+  let at = 0;
+  let scalar = false;
+  for (const lexeme of new Lexer().lex(text)) {
+    // Markers of the lexer, which are not in the text: a document, the end of a broken flow, a scalar follows.
+    const marker = /^[\x02\x18\x1f]$/.test(lexeme);
+    if (!marker) {
+      if (!scalar && lexeme.startsWith("#")) spans.push([at, at + lexeme.length]);
+      at += lexeme.length;
+    }
+    scalar = lexeme === "\x1f";
+  }
+  return spans;
+}
+
 /** The same parts, sorted and disjoint. */
 function merged(spans: readonly Span[]): Span[] {
   const out: Array<[number, number]> = [];
@@ -99,7 +116,7 @@ function merged(spans: readonly Span[]): Span[] {
 
 /** In a line that could not be parsed, everything but its first key and the punctuation may be a secret. */
 function valueWords(text: string): Span[] {
-  const key = /^\s*(?:- +)*(?:[\w.-]+\s*:(?=\s|$))?/.exec(text)?.[0].length ?? 0;
+  const key = /^\s*(?:- +)*(?:[a-z][a-z0-9_]*:(?=\s|$))?/.exec(text)?.[0].length ?? 0;
   return [...text.slice(key).matchAll(/[^\s{}[\],:"'|>&*#@`%!$-]+/g)].map(({ index, 0: word }): Span => [
     key + index,
     key + index + word.length,

@@ -10,7 +10,7 @@ import { settleDuplicate } from "../spool/refuse.ts";
 import type { Item } from "./lanes.ts";
 import type { Looker } from "./looker.ts";
 import type { Schedule } from "./schedule.ts";
-import { isExpired, type Outcome, type Sender, type SendPort, withAttempt } from "./sender.ts";
+import { type HaltingPort, isExpired, type Outcome, type Sender, withAttempt } from "./sender.ts";
 import type { Status } from "./status.ts";
 
 export class Handler {
@@ -45,13 +45,13 @@ export class Handler {
   }
 
   /** What became of the item; undefined when there is nothing to send (any more). Throws when nothing was decided. */
-  handle(port: SendPort, item: Item): Promise<Outcome | undefined> {
+  handle(port: HaltingPort, item: Item): Promise<Outcome | undefined> {
     if (item.kind === "drop") return this.#handleDrop(port, item);
     if (item.kind === "retry") return this.#handleRetry(port, item.file, item.id);
     return this.#handleUncertain(port, item.entry);
   }
 
-  async #handleDrop(port: SendPort, item: Extract<Item, { kind: "drop" }>): Promise<Outcome | undefined> {
+  async #handleDrop(port: HaltingPort, item: Extract<Item, { kind: "drop" }>): Promise<Outcome | undefined> {
     const { file } = item;
     const drop = item.drop ?? this.#outbox.read(file);
     if (drop.kind !== "message") {
@@ -130,7 +130,7 @@ export class Handler {
     return drop.kind === "message" ? drop.entry.contentSha256 : undefined;
   }
 
-  async #handleRetry(port: SendPort, file: string, id: string): Promise<Outcome | undefined> {
+  async #handleRetry(port: HaltingPort, file: string, id: string): Promise<Outcome | undefined> {
     const drop = this.#outbox.readAccepted("retry", file, id);
     if (drop.kind !== "message") {
       this.#active.delete(id);
@@ -151,7 +151,7 @@ export class Handler {
     return this.#settle(this.#sender.deliver(port, claimed), id);
   }
 
-  async #handleUncertain(port: SendPort, entry: Accepted): Promise<Outcome | undefined> {
+  async #handleUncertain(port: HaltingPort, entry: Accepted): Promise<Outcome | undefined> {
     const crash = {
       code: "outcome_unknown",
       message: "the process ended while it was being sent",

@@ -15,7 +15,7 @@ import { Handler } from "./handler.ts";
 import { type Lane, Lanes } from "./lanes.ts";
 import { Looker } from "./looker.ts";
 import { Schedule } from "./schedule.ts";
-import type { Outcome, Sender, SendPort } from "./sender.ts";
+import type { HaltingPort, Outcome, Sender, SendPort } from "./sender.ts";
 import type { Status } from "./status.ts";
 
 /** A wait that stands on disk comes from some wall clock: after a clock jump it must not hold a lane for years. */
@@ -32,7 +32,7 @@ export class Pump {
   readonly #looker: Looker;
   readonly #schedule: Schedule;
   readonly #handler: Handler;
-  #port: SendPort | undefined;
+  #port: HaltingPort | undefined;
   #sessionEnds: ((error: SpoolwayError) => void) | undefined;
   #rateLimitTimer: NodeJS.Timeout | undefined;
 
@@ -77,7 +77,7 @@ export class Pump {
       if (port.signal.aborted) resolve();
       else port.signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    this.#port = port;
+    this.#port = { ...port, halt: (error, waitMs) => this.#halt(error, waitMs) };
     if (this.#rateLimitTimer === undefined) this.#queue.start();
     try {
       await Promise.race([ended, aborted]);
@@ -122,29 +122,32 @@ export class Pump {
     this.#lanes.active += 1;
     const head = lane.items[0];
     const priority = head?.kind === "drop" ? head.priority : 0;
-    this.#queue
-      .add(() => this.#runLane(lane), { priority })
-      .catch((error: unknown) => {
-        // A disk error outside the settling of a message: the lane's items are on disk and are found again.
-        this.#log.error("lane.failed", { error });
-        this.#sessionEnds?.(
-          error instanceof SpoolwayError
-            ? error
-            : new SpoolwayError("spool_write_failed", (error as Error).message),
-        );
-      })
-      .finally(() => {
-        lane.running = false;
-        this.#lanes.active -= 1;
-        this.#enqueue(lane);
-        if (lane.overflowed && lane.items.length <= refillAt) this.#looker.lookAgain();
-        this.#lanes.dropIfEmpty(lane);
-        this.#looker.wake();
-      });
+    void this.#queue.add(() => this.#runLane(lane), { priority });
+  }
+
+  async #runLane(lane: Lane): Promise<void> {
+    try {
+      await this.#runHead(lane);
+    } catch (error) {
+      // A disk error outside the settling of a message: its item is the head of its lane again.
+      this.#log.error("lane.failed", { error });
+      this.#sessionEnds?.(
+        error instanceof SpoolwayError
+          ? error
+          : new SpoolwayError("spool_write_failed", (error as Error).message),
+      );
+    }
+    // Before p-queue takes the next task, so that it chooses among all lanes.
+    lane.running = false;
+    this.#lanes.active -= 1;
+    this.#enqueue(lane);
+    if (lane.overflowed && lane.items.length <= refillAt) this.#looker.lookAgain();
+    this.#lanes.dropIfEmpty(lane);
+    this.#looker.wake();
   }
 
   /** The head of one lane. Between two messages p-queue decides anew, by priority and rate. */
-  async #runLane(lane: Lane): Promise<void> {
+  async #runHead(lane: Lane): Promise<void> {
     const port = this.#port;
     if (port === undefined) return;
     const item = this.#lanes.shift(lane);
@@ -164,8 +167,6 @@ export class Pump {
   #wait(lane: Lane, outcome: Extract<Outcome, { kind: "waiting" }>): void {
     const id = parseRetryName(outcome.file)?.id ?? outcome.file;
     this.#holdForRetry(lane, { file: outcome.file, id }, outcome.waitMs);
-    if (outcome.pauseAllMs !== undefined) this.#pauseAll(outcome.pauseAllMs);
-    if (outcome.ends !== undefined) this.#sessionEnds?.(outcome.ends);
   }
 
   #holdForRetry(lane: Lane, { file, id }: { file: string; id: string }, waitMs: number): void {
@@ -192,15 +193,17 @@ export class Pump {
     this.#enqueue(lane);
   }
 
-  #pauseAll(ms: number): void {
+  /** A send said something about all of them: at once, before its own message is settled. */
+  #halt(error: SpoolwayError, waitMs: number): void {
     this.#queue.pause();
+    if (error.fate !== "rate_limited") return this.#sessionEnds?.(error);
     clearTimeout(this.#rateLimitTimer);
     this.#rateLimitTimer = setTimeout(
       () => {
         this.#rateLimitTimer = undefined;
         if (this.#port !== undefined) this.#queue.start();
       },
-      Math.min(ms, 2 ** 31 - 1),
+      Math.min(waitMs, 2 ** 31 - 1),
     );
   }
 }

@@ -26,10 +26,13 @@ export interface SendPort {
   reconcile(message: Outgoing): Promise<SendResult | "not_sent" | undefined>;
 }
 
+export interface HaltingPort extends SendPort {
+  /** Stops all sending: for waitMs after rate_limited, for the rest of the session after reconnect and stop. */
+  halt(error: SpoolwayError, waitMs: number): void;
+}
+
 /** What became of the message, for its lane. */
-export type Outcome =
-  | { kind: "settled" }
-  | { kind: "waiting"; file: string; waitMs: number; pauseAllMs?: number; ends?: SpoolwayError };
+export type Outcome = { kind: "settled" } | { kind: "waiting"; file: string; waitMs: number };
 
 export class Sender {
   readonly #outbox: Outbox;
@@ -53,7 +56,7 @@ export class Sender {
   }
 
   /** Sends a claimed message and settles it. */
-  async deliver(port: SendPort, entry: Accepted): Promise<Outcome> {
+  async deliver(port: HaltingPort, entry: Accepted): Promise<Outcome> {
     if (isExpired(entry))
       return this.fail(
         entry,
@@ -64,7 +67,7 @@ export class Sender {
     try {
       result = await this.#attempt(port, entry);
     } catch (thrown) {
-      return this.#settleFailure(entry, startedAt, this.#judge(thrown, port.signal));
+      return this.#settleFailure(port, entry, startedAt, this.#judge(thrown, port.signal));
     }
     return this.succeed(entry, result ?? {});
   }
@@ -131,7 +134,12 @@ export class Sender {
     return session.aborted ? new SpoolwayError("timed_out", error.message, { cause: thrown }) : error;
   }
 
-  async #settleFailure(entry: Accepted, startedAt: string, error: SpoolwayError): Promise<Outcome> {
+  async #settleFailure(
+    port: HaltingPort,
+    entry: Accepted,
+    startedAt: string,
+    error: SpoolwayError,
+  ): Promise<Outcome> {
     const counted = error.fate === "retry" || error.fate === "uncertain";
     const failed = withAttempt(entry, startedAt, error, counted);
     if (error.fate === "reject") return this.fail(failed, error);
@@ -143,6 +151,7 @@ export class Sender {
       return this.fail(failed, new SpoolwayError("attempts_exhausted", message));
     }
     const waitMs = this.#waitMs(failed, error);
+    if (!counted) port.halt(error, waitMs);
     const file = await this.#persist(() => this.#outbox.retry(failed, Date.now() + waitMs, error));
     if (counted) this.#status.retried += 1;
     this.#log.info("message.deferred", {
@@ -152,9 +161,6 @@ export class Sender {
       wait_ms: waitMs,
       error: error.message,
     });
-    if (error.fate === "rate_limited") return { kind: "waiting", file, waitMs, pauseAllMs: waitMs };
-    if (error.fate === "reconnect" || error.fate === "stop")
-      return { kind: "waiting", file, waitMs, ends: error };
     return { kind: "waiting", file, waitMs };
   }
 

@@ -62,7 +62,8 @@ async function claimWithAttachments(
   entry: Accepted,
 ): Promise<Claim> {
   const captured = { ...entry, message: await capture(outbox, entry) };
-  const record = retryRecordOf(outbox.name, captured, Date.now());
+  // As a claimed drop would say it: this try is counted by the file's name.
+  const record = retryRecordOf(outbox.name, { ...captured, attempts: drop.entry.attempts }, Date.now());
   await publishJson(outbox.paths.tmp, outbox.paths.sending, claimName(entry.id, entry.attempts), record);
   if (await takeAway(outbox, file, drop)) return { kind: "claimed", entry: captured };
   remove(join(outbox.paths.sending, claimName(entry.id, entry.attempts)));

@@ -22,7 +22,11 @@ export interface Dropped {
  * Drops a message for connector `name`; resolves when it is on stable storage. Works without a running bus. Throws `invalid_message` with what the
  * schema does not allow, and spool_write_failed.
  */
-export async function drop(root: string, name: string, message: OutgoingMessage & { id: string }): Promise<Dropped> {
+export async function drop(
+  root: string,
+  name: string,
+  message: OutgoingMessage & { id: string },
+): Promise<Dropped> {
   if (!isId(message.id)) {
     throw new SpoolwayError("invalid_message", `the id ${JSON.stringify(message.id)} cannot be a file name`, {
       hint: "Use letters, digits and . _ : @ + = - (at most 120; the first a letter or a digit).",
@@ -48,7 +52,9 @@ export function makeFolders(...folders: string[]): void {
     try {
       makeFolder(folder);
     } catch (error) {
-      throw new SpoolwayError("spool_write_failed", `${folder}: ${(error as Error).message}`, { cause: error });
+      throw new SpoolwayError("spool_write_failed", `${folder}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }

@@ -49,7 +49,7 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
   const recovered: Recovered = { uncertain: [], retries: [...retries.values()], broken: [] };
   for (const [id, { file, attempt }] of claims) {
     const drop = outbox.readAccepted("sending", file, id);
-    if (drop.kind === "message") recovered.uncertain.push({ ...drop.entry, attempts: attempt });
+    if (drop.kind === "message") recovered.uncertain.push(interrupted(drop.entry, attempt));
     else if (drop.kind !== "gone") {
       recovered.broken.push(file);
       await breakClaim(outbox, file, id, drop.error);
@@ -60,6 +60,15 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
   // Oldest first: they head their lanes in the order in which they were accepted.
   recovered.uncertain.sort((a, b) => (a.acceptedAt < b.acceptedAt ? -1 : 1));
   return recovered;
+}
+
+/**
+ * The claim's name counts tries that its content does not know: those that a crash ended. All but the last, which is counted when its outcome is, used up
+ * budget, so that a message that ends the process each time is not tried for ever.
+ */
+function interrupted(entry: Accepted, attempt: number): Accepted {
+  const crashes = Math.max(0, attempt - entry.attempts - 1);
+  return { ...entry, attempts: attempt, budgetUsed: entry.budgetUsed + crashes };
 }
 
 /** R3 and R4: whether the outcome of this attempt is durable already. A dead letter of an earlier attempt was redriven by copy. */

@@ -7,7 +7,7 @@
 // The names in outbox/ are new ones: a rename replaces what has the name, and a producer may just have dropped something under the old one.
 // In a refusal the letter goes first: as long as it is there, the id counts as settled, and the pump would take the drop for a repeated one. A crash in
 // between leaves the entry without its letter, which the next start-up repairs (R6). In a purge the entry goes first, for the same reason.
-import { lstatSync } from "node:fs";
+import { lstatSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
 import { makeFolder, move, remove, syncFolder } from "./disk.ts";
@@ -43,15 +43,18 @@ export async function redrive(root: string, name: string, letters: readonly Lett
   return outcomes;
 }
 
-/** Removes dead letters for good; resolves when that is durable, with whether each was there. */
-export async function purge(root: string, name: string, ids: readonly string[]): Promise<boolean[]> {
+/** kept: what was refused is a folder with something in it, which is not ours to remove. */
+export type Purged = "purged" | "kept" | "gone";
+
+/** Removes dead letters for good; resolves when that is durable, with the outcome of each. */
+export async function purge(root: string, name: string, ids: readonly string[]): Promise<Purged[]> {
   const { failed } = spoolPaths(root, name);
-  const removed = ids.map((id) => {
-    removeEntry(join(failed, `${id}.entry`));
-    return remove(join(failed, `${id}.json`));
+  const outcomes = ids.map((id): Purged => {
+    if (!removeEntry(join(failed, `${id}.entry`))) return "kept";
+    return remove(join(failed, `${id}.json`)) ? "purged" : "gone";
   });
-  if (removed.includes(true)) await syncFolder(failed);
-  return removed;
+  if (outcomes.includes("purged")) await syncFolder(failed);
+  return outcomes;
 }
 
 /** `<time>-x.json` for what was dropped as x.json, however often it was redriven. */
@@ -61,12 +64,16 @@ function entryName({ id, drop }: Letter): string {
   return `${timeName()}-${fits ? plain : `${id}.json`}`;
 }
 
-/** What was refused may be a folder. It is left alone then: what is in it was never ours. */
-function removeEntry(path: string): void {
+/** True when it is not there any more. */
+function removeEntry(path: string): boolean {
+  if (!exists(path)) return true;
   try {
-    remove(path);
+    if (lstatSync(path).isDirectory()) rmdirSync(path);
+    else remove(path);
+    return true;
   } catch (error) {
-    if (!["EISDIR", "EPERM"].includes(errnoOf(error) ?? "") || !lstatSync(path).isDirectory()) throw error;
+    if (errnoOf(error) === "ENOTEMPTY") return false;
+    throw error;
   }
 }
 

@@ -23,12 +23,7 @@ export interface Source {
   calls: string[];
 }
 
-const generated = new Set([
-  "schema/types.ts",
-  "schema/validators/messages.js",
-  "schema/validators/host.js",
-  "package-lock.json",
-]);
+const generated = /^(schema\/types\.ts|schema\/validators\/.*|package-lock\.json)$/;
 const notOurs = new Set(["node_modules", ".git", "spool", "coverage"]);
 
 /** Paths of every file of the project that a person wrote. */
@@ -39,7 +34,7 @@ export function projectFiles(folder = projectRoot): string[] {
     const data = entry.name === "spool" && folder !== projectRoot;
     if (entry.isDirectory()) return notOurs.has(entry.name) && !data ? [] : projectFiles(path);
     const name = relative(projectRoot, path).split(sep).join("/");
-    return entry.isFile() && !generated.has(name) ? [name] : [];
+    return entry.isFile() && !generated.test(name) ? [name] : [];
   });
 }
 

@@ -15,7 +15,8 @@ const connectors = sources("connectors");
  * through files, messages and exit codes.
  */
 const layers: string[][] = [
-  ["runtime/main.ts", "runtime/spoolway.js"],
+  ["runtime/spoolway.js"],
+  ["runtime/main.ts"],
   ["runtime/commands/"],
   ["runtime/supervisor/", "runtime/connector/"],
   ["runtime/ipc.ts"],
@@ -82,8 +83,8 @@ describe("imports", () => {
         packages
           .map(({ specifier }) => packageOf(specifier))
           .filter((one) => one !== name && (builtinModules.includes(one) || !(one in dependencies)))
-          // Run by developers and by CI only.
-          .filter(() => path !== "schema/generate.ts")
+          // The first is run by developers and by CI only; the second by whatever node the machine has, however old.
+          .filter(() => path !== "schema/generate.ts" && path !== "runtime/spoolway.js")
           .map((one) => `${path} imports ${one}`)
       );
     });
@@ -116,6 +117,10 @@ const mayMutate: Record<string, { names: string[]; why: string }> = {
     names: ["rmdir"],
     why: "removes the lock folder of a supervisor that is provably gone",
   },
+  "connectors/folder/away.ts": {
+    names: ["rename", "unlink", "writeFile"],
+    why: "takes files out of the user's watched folder, which is not the spool",
+  },
   "connectors/cli/chat-server.ts": {
     names: ["rmSync"],
     why: "removes its own socket, which no rename could replace",
@@ -142,9 +147,9 @@ describe("files", () => {
     }
   });
 
-  test("have at most 300 lines, a connector's main file 200", () => {
+  test("have at most 300 lines, a connector's main file 200, a list of tests 500", () => {
     const long = [...runtime, ...connectors, ...sources("test")]
-      .filter(({ path, lines }) => lines > (isConnectorMain(path) ? 200 : 300))
+      .filter(({ path, lines }) => lines > maxLines(path))
       .map(({ path, lines }) => `${path}: ${lines} lines`);
     expect(long).toEqual([]);
   });
@@ -199,8 +204,9 @@ function mutations({ path, imports, calls }: Source): string[] {
   return [...new Set([...used, ...handles])].filter((name) => !allowed.includes(name));
 }
 
-function isConnectorMain(path: string): boolean {
-  return /^connectors\/[^/]+\/connector\.[tj]s$/.test(path);
+function maxLines(path: string): number {
+  if (/^connectors\/[^/]+\/connector\.[tj]s$/.test(path)) return 200;
+  return path.endsWith(".test.ts") ? 500 : 300;
 }
 
 function packageOf(specifier: string): string {

@@ -51,7 +51,7 @@ export class Screen {
   error({ code, message, hint }: SpoolwayError): void {
     const { json, isTerminal, err } = this.options;
     if (json) return this.line(JSON.stringify({ error: { code, message, hint } }));
-    const text = `${this.style("red", "error:")} ${printable(message)}${hint === "" ? "" : `\n  ${printable(hint)}`}`;
+    const text = `${this.style("red", "error:")} ${printable(message)}${hint === "" ? "" : `\nhint: ${printable(hint)}`}`;
     if (isTerminal && this.redraw !== undefined) this.line(text);
     else err.write(`${text}\n`);
   }

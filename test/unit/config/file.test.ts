@@ -142,6 +142,18 @@ describe("the syntax", () => {
       entry("account: { user: ${USER} }"),
       ['5:23 not valid YAML: this does not belong here [Inside { } and [ ] put it in quotes: "${NAME}"]'],
     ],
+    [
+      "a # in a list",
+      entry("channels: [#dev, #ops]"),
+      [
+        '5:16 not valid YAML: a # begins a comment here [If it belongs to a text, put it in quotes: ["#dev"]]',
+      ],
+    ],
+    [
+      "a # in a spaced list",
+      entry("channels: [ '#a', #dev ]", "port: 1"),
+      ["5:23 not valid YAML: a # begins a comment here"],
+    ],
     ["a brace in a list", entry("keys: [ ${USER} ]"), ['[Inside { } and [ ] put it in quotes: "${NAME}"]']],
   ])("%s", async (_name, text, problems) => {
     const loaded = await load(text);

@@ -264,6 +264,14 @@ describe("mistakes in values", () => {
       '5:13 `scheme` is the text "barer", expected none, bearer or github [did you mean `bearer`?]',
     ],
     ["channels: '#a'", '5:15 `channels` is the text "#a", expected a list [Put it in brackets: [ … ]]'],
+    [
+      "channels: #a",
+      "5:5 `channels` is empty, expected a list [A # begins a comment: put a text that starts with it in quotes.]",
+    ],
+    [
+      "channels:\n      - #a",
+      "6:8 `channels[0]` is empty, expected text [A # begins a comment: put a text that starts with it in quotes.]",
+    ],
     ["channels: ['#a', b]", '5:22 `channels[1]` is the text "b", expected text like ^#'],
     ["account: { user: 5 }", '5:22 `account.user` is 5, expected text [Put it in quotes: "5"]'],
     ["account: { usr: a }", "5:16 unknown key `usr` in `account` [did you mean `user`?]"],

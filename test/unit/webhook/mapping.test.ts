@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readConfig, type Config } from "../../../connectors/webhook/config.ts";
-import { resolvePointer, toDraft } from "../../../connectors/webhook/mapping.ts";
+import { toDraft } from "../../../connectors/webhook/mapping.ts";
+import { resolvePointer } from "../../../connectors/webhook/values.ts";
 import type { Draft } from "../../../runtime/sdk.ts";
 
 function draft(body: unknown, config: Partial<Config> = {}, headers: Record<string, string> = {}): Draft {

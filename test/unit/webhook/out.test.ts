@@ -170,6 +170,8 @@ describe("the network", () => {
     expect(error).toMatchObject({ fate: "retry" });
     expect(error.message).toMatch(/cannot reach 127.0.0.1:\d+: .*ECONNREFUSED/);
     expect(error.message).not.toContain("secret-path");
+    const localhost = await open({ url: `http://localhost:${await freePort()}/` });
+    expect((await fateOf(localhost.send({}))).message).toContain("ECONNREFUSED");
     const nowhere = await open({ url: "http://nowhere.invalid/" });
     expect(await fateOf(nowhere.send({}))).toMatchObject({ fate: "retry" });
   });
