@@ -3,6 +3,7 @@
 //   check ─▶ (join a configured channel that we are not in) ─▶ lines in groups, each confirmed before the next ─▶ ids of the echoes
 //
 // A long message remembers durably which groups the server has confirmed: after a lost connection it goes on there and does not begin again.
+import { createHash } from "node:crypto";
 import { type Outgoing, reject, retry, type SendContext, type SendResult } from "spoolway/sdk";
 import type { Channels } from "./channels.ts";
 import type { IrcConfig } from "./config.ts";
@@ -15,11 +16,13 @@ const maxLineBytes = 512;
 /** Of user@host where the server has not shown ours yet: USERLEN 10 and a tilde, HOSTLEN 64. */
 const longestUserHost = 11 + 1 + 64;
 const minTextBytes = 64;
+const maxTagBytes = 500;
 /** Of lines that the server has not confirmed: far below the queue at which servers end a connection (1 to 8 KiB). */
 const maxGroupBytes = 2048;
 
 interface Progress {
-  lines: number;
+  /** Of all lines and their target. */
+  digest: string;
   done: number;
   ids: string[];
 }
@@ -64,8 +67,13 @@ function linesOf(message: Outgoing, target: string, link: Link): Line[] {
       hint: "Put the file somewhere and send its address.",
     });
   }
-  const tags =
-    message.reply_to && network.supportsTag("draft/reply") ? { "+draft/reply": message.reply_to } : {};
+  const given = [message.reply_to, message.reaction, about?.platform_id];
+  if (given.some((value) => byteLength(value ?? "") > maxTagBytes)) {
+    // The server would drop the line with an error that names no target.
+    throw reject(`an id or a reaction is longer than ${maxTagBytes} bytes`, "invalid_message");
+  }
+  const tags: Line["tags"] = {};
+  if (message.reply_to && network.supportsTag("draft/reply")) tags["+draft/reply"] = message.reply_to;
   if (action === "message") return textLines(message, target, link, tags);
   if (action === "typing" && network.supportsTag("typing"))
     return [{ command: "TAGMSG", tags: { "+typing": "active" } }];
@@ -95,7 +103,10 @@ function textLines(message: Outgoing, target: string, link: Link, tags: Record<s
   return parts.map((part) => ({ command, text: isAction ? `\u0001ACTION ${part}\u0001` : part, tags }));
 }
 
-/** As many lines as the flood control lets through at once, and never more than a server's queue holds, are written before the server is asked. */
+/**
+ * As many lines as the flood control lets through at once, and never more than a server's queue holds, are written before the server is asked. What it has
+ * confirmed of a long message stays remembered when the rest is refused: redriven, the message goes on there.
+ */
 async function sayAll(
   link: Link,
   target: string,
@@ -106,24 +117,23 @@ async function sayAll(
   const size = Math.min(link.config.flood.burst, maxGroupBytes / maxLineBytes);
   const isLong = lines.length > size;
   const key = `sent:${message.id}`;
+  const digest = createHash("sha256")
+    .update(JSON.stringify([target, lines]))
+    .digest("base64");
   const before = isLong ? await ctx.state.get<Progress>(key) : undefined;
-  // Another count of lines: they were cut for another nick or host, and would not fit together.
-  let { done, ids }: Progress = before?.lines === lines.length ? before : { lines: 0, done: 0, ids: [] };
+  // Other lines: changed by a person, or cut for another nick or host. They would not fit together.
+  let { done, ids }: Progress = before?.digest === digest ? before : { digest, done: 0, ids: [] };
   while (done < lines.length) {
     const group = lines.slice(done, done + size);
     const { problem, msgids } = await say(link, target, group);
-    if (problem) {
-      if (isLong) await ctx.state.delete(key);
-      throw done === 0
-        ? problem
-        : reject(`${problem.message} (${done} of ${lines.length} lines were sent)`, problem.code, {
-            hint: problem.hint,
-          });
+    if (problem?.fate === "reject" && done > 0) {
+      const words = `${problem.message} (${done} of ${lines.length} lines were sent)`;
+      throw reject(words, problem.code, { hint: problem.hint });
     }
+    if (problem) throw problem;
     done += group.length;
     ids = [...ids, ...msgids];
-    if (isLong && done < lines.length)
-      await ctx.state.set(key, { lines: lines.length, done, ids } satisfies Progress);
+    if (isLong && done < lines.length) await ctx.state.set(key, { digest, done, ids } satisfies Progress);
   }
   if (isLong) await ctx.state.delete(key);
   return ids[0] === undefined

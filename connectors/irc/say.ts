@@ -69,7 +69,7 @@ const isRefusalOf = (message: IrcMessage, target: string, link: Link): boolean =
 /** FAIL, or a numeric that says no. 43x are about our own nick. */
 function isRefusal({ command, params }: IrcMessage): boolean {
   if (command === "FAIL") return ["PRIVMSG", "NOTICE", "TAGMSG"].includes(params[0] ?? "");
-  return /^(?:4(?!3[1-7])\d\d|5\d\d|716|707|936)$/.test(command);
+  return /^(?:4(?!3[1-8])\d\d|5\d\d|716|707|936)$/.test(command);
 }
 
 function problemOf({ command, params }: IrcMessage, target: string, link: Link) {

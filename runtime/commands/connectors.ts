@@ -9,9 +9,13 @@ export async function configuredNames(home: string): Promise<string[]> {
   const config = await loadConfig(home);
   if (!config.unusable) return [...config.connectors, ...config.invalid].map(({ name }) => name);
   const problem = config.problems[0];
-  throw new SpoolwayError("config_invalid", `${problem?.file ?? "connectors.yml"}: ${problem?.message ?? ""}`, {
-    ...(problem?.hint === undefined ? {} : { hint: problem.hint }),
-  });
+  throw new SpoolwayError(
+    "config_invalid",
+    `${problem?.file ?? "connectors.yml"}: ${problem?.message ?? ""}`,
+    {
+      ...(problem?.hint === undefined ? {} : { hint: problem.hint }),
+    },
+  );
 }
 
 /** Throws `usage` with a near miss when there is no connector of this name. `hint` is added to the suggestion. */

@@ -23,15 +23,24 @@ interface Result {
   state?: string | undefined;
 }
 
-export async function pause(context: CommandContext, name: string, flags: { reason?: string }): Promise<number> {
+export async function pause(
+  context: CommandContext,
+  name: string,
+  flags: { reason?: string },
+): Promise<number> {
   const bus = await expectConnector(context, name);
   await request(context.spool, name, "pause", flags.reason ?? "paused with spoolway pause");
-  if (bus.state !== "running") return say(context, "pause", name, kept(bus, "It stays paused when the bus starts"));
+  if (bus.state !== "running")
+    return say(context, "pause", name, kept(bus, "It stays paused when the bus starts"));
   const reached = await waitForState(context.spool, name, ({ state }) =>
     ["paused", "disabled", "invalid"].includes(state),
   );
-  const result = reached
-    ? { code: 0, text: "paused; what is dropped waits. Go on with: spoolway resume " + name, state: reached.state }
+  const result: Result = reached
+    ? {
+        code: 0,
+        text: "paused; what is dropped waits. Go on with: spoolway resume " + name,
+        state: reached.state,
+      }
     : late(context.spool, name, "it is still finishing its sends");
   return say(context, "pause", name, result);
 }
@@ -39,10 +48,20 @@ export async function pause(context: CommandContext, name: string, flags: { reas
 export async function resume(context: CommandContext, name: string): Promise<number> {
   const bus = await expectConnector(context, name);
   const was = await withdraw(context.spool, name, "pause");
-  if (!was) return say(context, "resume", name, { code: 0, text: "was not paused", state: stateOf(context.spool, name)?.state });
+  if (!was)
+    return say(context, "resume", name, {
+      code: 0,
+      text: "was not paused",
+      state: stateOf(context.spool, name)?.state,
+    });
   if (bus.state !== "running") return say(context, "resume", name, kept(bus, "It runs when the bus starts"));
   const settled = await waitForState(context.spool, name, isSettled);
-  return say(context, "resume", name, settled ? came(settled, "resumed") : late(context.spool, name, "not live yet"));
+  return say(
+    context,
+    "resume",
+    name,
+    settled ? came(settled, "resumed") : late(context.spool, name, "not live yet"),
+  );
 }
 
 export async function restart(context: CommandContext, name: string): Promise<number> {
@@ -58,7 +77,12 @@ export async function restart(context: CommandContext, name: string): Promise<nu
     name,
     (now) => (now.pid !== before?.pid || now.pid === undefined) && isSettled(now),
   );
-  return say(context, "restart", name, settled ? came(settled, "restarted") : late(context.spool, name, "not live yet"));
+  return say(
+    context,
+    "restart",
+    name,
+    settled ? came(settled, "restarted") : late(context.spool, name, "not live yet"),
+  );
 }
 
 export async function sync(context: CommandContext, name: string): Promise<number> {
@@ -67,13 +91,19 @@ export async function sync(context: CommandContext, name: string): Promise<numbe
   const before = readHeartbeat(context.spool, name)?.last_sync_at;
   await request(context.spool, name, "sync");
   if (!(await obeyed(context.spool, name, "sync"))) {
-    return say(context, "sync", name, late(context.spool, name, "the connector does not run; it syncs when it does"));
+    return say(
+      context,
+      "sync",
+      name,
+      late(context.spool, name, "the connector does not run; it syncs when it does"),
+    );
   }
   const at = await waitUntil(() => {
     const now = readHeartbeat(context.spool, name)?.last_sync_at;
     return now === before ? undefined : now;
   }, syncMs);
-  const text = at === undefined ? "asked for; nothing was synced yet (not every connector can)" : `synced at ${at}`;
+  const text =
+    at === undefined ? "asked for; nothing was synced yet (not every connector can)" : `synced at ${at}`;
   return say(context, "sync", name, { code: 0, text, state: stateOf(context.spool, name)?.state });
 }
 
@@ -82,7 +112,10 @@ function expectRunning(bus: Bus, why: string): void {
   if (problem !== undefined) throw new SpoolwayError("not_running", problem, { hint: why });
 }
 
-const kept = (bus: Bus, text: string): Result => ({ code: 0, text: `noted. ${text}: ${notRunning(bus) ?? ""}` });
+const kept = (bus: Bus, text: string): Result => ({
+  code: 0,
+  text: `noted. ${text}: ${notRunning(bus) ?? ""}`,
+});
 
 /** What a connector that was started came to. */
 function came({ state, error, user_action }: ConnectorStatus, done: string): Result {
@@ -93,10 +126,15 @@ function came({ state, error, user_action }: ConnectorStatus, done: string): Res
 
 function late(spool: string, name: string, why: string): Result {
   const state = stateOf(spool, name)?.state;
-  return { code: 3, text: `asked for, but ${why}${state === undefined ? "" : ` (${state})`}. See: spoolway status`, state };
+  return {
+    code: 3,
+    text: `asked for, but ${why}${state === undefined ? "" : ` (${state})`}. See: spoolway status`,
+    state,
+  };
 }
 
-const isSettled = ({ state }: ConnectorStatus): boolean => !["starting", "stopping", "paused"].includes(state);
+const isSettled = ({ state }: ConnectorStatus): boolean =>
+  !["starting", "stopping", "paused"].includes(state);
 
 const stateOf = (spool: string, name: string): ConnectorStatus | undefined =>
   lookAtBus(spool).status?.connectors.find((one) => one.name === name);
@@ -114,8 +152,16 @@ const waitForState = (
 const obeyed = async (spool: string, name: string, what: "restart" | "sync"): Promise<boolean> =>
   (await waitUntil(() => (isRequested(spool, name, what) ? undefined : true), 5000)) === true;
 
-function say({ json, out, color }: CommandContext, what: string, name: string, { code, text, state }: Result): number {
-  if (json) out.write(`${JSON.stringify({ request: what, connector: name, done: code === 0, state, message: text })}\n`);
+function say(
+  { json, out, color }: CommandContext,
+  what: string,
+  name: string,
+  { code, text, state }: Result,
+): number {
+  if (json)
+    out.write(
+      `${JSON.stringify({ request: what, connector: name, done: code === 0, state, message: text })}\n`,
+    );
   else out.write(`${painter(color)(code === 0 ? "green" : "yellow", name)} ${oneLine(text)}\n`);
   return code;
 }

@@ -26,5 +26,7 @@ export function toTime(text: string, option: string, sign: 1 | -1, now = Date.no
 }
 
 function wrong(text: unknown, option: string, expected: string): SpoolwayError {
-  return new SpoolwayError("usage", `${option} is ${JSON.stringify(text)}, expected ${expected}`, { hint: "" });
+  return new SpoolwayError("usage", `${option} is ${JSON.stringify(text)}, expected ${expected}`, {
+    hint: "",
+  });
 }

@@ -40,7 +40,7 @@ export const exitCodes = {
   3: "not found, or not in time",
 } as const;
 
-const globalOptions: OptionRow[] = [
+export const globalOptions: readonly OptionRow[] = [
   {
     flags: "--home <folder>",
     about: "the folder with connectors.yml and spool/ (default: $SPOOLWAY_HOME, else here)",

@@ -4,7 +4,8 @@ import { SpoolwayError } from "../errors.ts";
 import { printable } from "../printable.ts";
 
 const notFound = ["not_found", "timed_out"];
-const usage = ["usage", "config_invalid"];
+/** What the caller wrote is wrong: the command line, the message on it, connectors.yml. */
+const usage = ["usage", "invalid_message", "config_invalid"];
 
 /** Prints whatever was thrown; returns the exit code for it. The stack is for SPOOLWAY_DEBUG only. */
 export function reportError(thrown: unknown, json: boolean): number {

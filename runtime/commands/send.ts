@@ -61,8 +61,7 @@ export async function send(
   return sayOutcome(context, name, dropped, await awaitOutcome(context.spool, name, dropped, waitMs), waitMs);
 }
 
-const waitOf = (wait: string | true): number =>
-  wait === true ? defaultWaitMs : secondsToMs(wait, "--wait");
+const waitOf = (wait: string | true): number => (wait === true ? defaultWaitMs : secondsToMs(wait, "--wait"));
 
 type Message = OutgoingMessage & { id: string };
 
@@ -96,12 +95,16 @@ function pair(text: string): [string, string] {
 async function readAll(input: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of input) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString("utf8").replace(/\r?\n$/, "");
+  return Buffer.concat(chunks)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
 }
 
 function sayDropped(context: CommandContext, name: string, { id, file }: Dropped, bus: Bus): number {
   if (context.json) {
-    context.out.write(`${JSON.stringify({ outcome: "dropped", connector: name, id, file, bus: bus.state })}\n`);
+    context.out.write(
+      `${JSON.stringify({ outcome: "dropped", connector: name, id, file, bus: bus.state })}\n`,
+    );
   } else {
     context.out.write(`${id}\n`);
     warn(context, bus);
@@ -140,8 +143,13 @@ function sayOutcome(
     if (hint !== undefined && hint !== "") err.write(`hint: ${oneLine(hint)}\n`);
   } else {
     err.write(`neither sent nor failed after ${waitMs / 1000} s; it goes on waiting as ${id}\n`);
-    const reason = notRunning(lookAtBus(spool)) ?? outcome.reason;
+    const reason = whyNotYet(lookAtBus(spool), name) ?? outcome.reason;
     if (reason !== undefined) err.write(`hint: ${oneLine(reason)}\n`);
   }
   return code;
+}
+
+function whyNotYet(bus: Bus, name: string): string | undefined {
+  const state = bus.status?.connectors.find((one) => one.name === name)?.state;
+  return notRunning(bus) ?? (state === "live" ? undefined : `${name} is ${state ?? "unknown"}: spoolway status`);
 }

@@ -34,7 +34,8 @@ async function watchStatus(context: CommandContext, look: () => Promise<Report>)
     while (!stop.signal.aborted) {
       const startedMs = performance.now();
       report = await look();
-      if (redraw) out.write(`\x1b[H${show(report, color, Date.now()).replaceAll("\n", "\x1b[K\n")}\x1b[K\x1b[J\n`);
+      if (redraw)
+        out.write(`\x1b[H${show(report, color, Date.now()).replaceAll("\n", "\x1b[K\n")}\x1b[K\x1b[J\n`);
       else before = await printChange(context, report, before);
       await sleep(Math.max(everyMs, restFactor * (performance.now() - startedMs)), stop.signal);
     }

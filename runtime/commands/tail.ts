@@ -45,7 +45,8 @@ export async function tail(context: CommandContext, flags: TailFlags): Promise<n
   try {
     // Watch first: what arrives while the past is printed is hinted at.
     if (flags.follow === true) reader.watch();
-    if (sinceMs === undefined || lines !== undefined) await reader.last(lines ?? defaultLines, sinceMs, stop.signal);
+    if (sinceMs === undefined || lines !== undefined)
+      await reader.last(lines ?? defaultLines, sinceMs, stop.signal);
     else await reader.since(sinceMs, stop.signal);
     if (flags.follow === true) await reader.follow(stop.signal);
   } finally {
@@ -94,15 +95,27 @@ class Tail {
     let before: string | undefined;
     for (;;) {
       // Without a filter the last names are the last events.
-      const page = await pageBefore(this.folder, before, this.connector === undefined ? wanted + 1 : undefined);
+      const page = await pageBefore(
+        this.folder,
+        before,
+        this.connector === undefined ? wanted + 1 : undefined,
+      );
       if (before === undefined) await this.passOver(page.names[0]);
       for (const name of page.names) {
         if (found.length >= wanted || name < this.floor || signal.aborted) break;
         const event = this.connector === undefined ? undefined : await this.read(name, false);
-        if (this.connector === undefined || event?.event.connector.instance === this.connector) found.push(name);
+        if (this.connector === undefined || event?.event.connector.instance === this.connector)
+          found.push(name);
       }
       before = page.names.at(-1);
-      if (!page.more || found.length >= wanted || before === undefined || before < this.floor || signal.aborted) break;
+      if (
+        !page.more ||
+        found.length >= wanted ||
+        before === undefined ||
+        before < this.floor ||
+        signal.aborted
+      )
+        break;
     }
     for (const name of found.reverse()) await this.show(name);
   }
@@ -191,7 +204,10 @@ class Tail {
   }
 
   /** undefined when a consumer was faster, or when it is no event (which is said where `complain`). */
-  private async read(name: string, complain: boolean): Promise<{ event: InboundEvent; text: string } | undefined> {
+  private async read(
+    name: string,
+    complain: boolean,
+  ): Promise<{ event: InboundEvent; text: string } | undefined> {
     let text: string;
     try {
       text = (await readFile(join(this.folder, name), "utf8")).trim();

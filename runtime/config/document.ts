@@ -16,7 +16,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Finding, SourceFile } from "./source.ts";
-import { clip, didYouMean } from "./suggest.ts";
+import { clip, nearest } from "./suggest.ts";
 
 export type Path = ReadonlyArray<string | number>;
 
@@ -217,10 +217,17 @@ class TreeReader {
     if (isAlias(node)) {
       const target = this.anchors.get(node.source);
       if (target === undefined) {
-        const hint = didYouMean(node.source, [...this.anchors.keys()], "anchors above it");
-        return refuse(`*${clip(node.source)} refers to an anchor that is not defined above it`, hint);
+        // A password that begins with * looks like this too: its name is shown only where it was nearly right.
+        const near = nearest(node.source, this.anchors.keys());
+        if (near !== undefined)
+          return refuse(`*${clip(node.source)} refers to nothing`, `did you mean \`*${near}\`?`);
+        this.source.hide(start, end);
+        return refuse(
+          "an alias (*) of nothing that stands above it",
+          "If it is a text that begins with *, put it in quotes.",
+        );
       }
-      if (this.open.has(target)) return refuse(`*${node.source} refers to itself`, "Write the value out.");
+      if (this.open.has(target)) return refuse("an alias (*) of what it stands in", "Write the value out.");
       this.aliases += 1;
       const expanded = this.read(target, path);
       this.aliases -= 1;

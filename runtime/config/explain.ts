@@ -105,15 +105,18 @@ function explainOne(error: ErrorObject, all: readonly ErrorObject[], subject: Su
       hint: `Add: ${missing}: …${purpose}`,
     };
   }
-  const secret = [...secrets].some(
+  const declared = [...secrets].some(
     (pointer) => error.instancePath === pointer || error.instancePath.startsWith(`${pointer}/`),
   );
+  // A text where a list or group of secrets belongs is probably one of them.
+  const secret = declared || (node.kind === "scalar" && /"secret":true|"\$ref"/.test(JSON.stringify(schema)));
+  if (secret && !declared) source.hide(node.start, node.end);
   const found = rest.length > 0 ? "its default" : describe(node, secret);
   const offset = node.kind === "scalar" && node.start === node.end ? keyStart : node.start;
   return {
     offset,
     message: `\`${name}\` is ${found}, ${expected(error) ?? `it ${error.message ?? "is not allowed"}`}`,
-    hint: commentHint(node, source) ?? hintFor(error, node, described, secret),
+    hint: sigilHint(node, source) ?? hintFor(error, node, described, secret),
   };
 }
 
@@ -207,12 +210,13 @@ function or(words: readonly string[]): string {
   return `${shown.slice(0, -1).join(", ")} or ${shown.at(-1)}`;
 }
 
-/** `channel: #dev` is an empty value and a comment. */
-function commentHint(node: Node, source: SourceFile): string | undefined {
+/** `channel: #dev` is an empty value and a comment; `password: &x` one with an anchor. */
+function sigilHint(node: Node, source: SourceFile): string | undefined {
   if (node.kind !== "scalar" || node.value !== null) return undefined;
-  return /^[ \t]*#[^\s#]/.test(source.text.slice(node.start, node.start + 100))
-    ? "A # begins a comment: put a text that starts with it in quotes."
-    : undefined;
+  const line = source.text.slice(source.text.lastIndexOf("\n", node.start - 1) + 1, node.start + 100);
+  const sigil = /[:\-[,]\s+([#&])[^\s#]*/.exec(line)?.[1];
+  const meaning = sigil === "#" ? "A # begins a comment" : sigil === "&" ? "A & begins an anchor" : undefined;
+  return meaning === undefined ? undefined : `${meaning}: put a text that starts with it in quotes.`;
 }
 
 /** What YAML 1.1 took for true and false, and YAML 1.2 takes for text. */

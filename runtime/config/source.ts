@@ -67,7 +67,7 @@ export class SourceFile {
   /** The hidden parts of the line between the offsets, relative to its start. Fast, since there can be as many lines as parts. */
   private hiddenIn(start: number, end: number): Span[] {
     if (!this.tidy) {
-      this.hidden = merged([...this.hidden, ...comments(this.text)]);
+      this.hidden = merged([...this.hidden, ...asides(this.text)]);
       this.tidy = true;
     }
     let low = 0;
@@ -86,8 +86,10 @@ export class SourceFile {
   }
 }
 
-/** The comments of a YAML text. They hold commented-out secrets, and secrets that begin with a # and were not put in quotes. */
-function comments(text: string): Span[] {
+/**
+ * The comments, anchors, aliases and tags of a YAML text: what is commented out, and secrets that begin with # & * ! and were not put in quotes.
+ */
+function asides(text: string): Span[] {
   const spans: Span[] = [];
   let at = 0;
   let scalar = false;
@@ -95,7 +97,7 @@ function comments(text: string): Span[] {
     // Markers of the lexer, which are not in the text: a document, the end of a broken flow, a scalar follows.
     const marker = /^[\x02\x18\x1f]$/.test(lexeme);
     if (!marker) {
-      if (!scalar && lexeme.startsWith("#")) spans.push([at, at + lexeme.length]);
+      if (!scalar && /^[#&*!]/.test(lexeme)) spans.push([at + 1, at + lexeme.length]);
       at += lexeme.length;
     }
     scalar = lexeme === "\x1f";

@@ -125,12 +125,14 @@ export class Child {
   private afterPipes(): void {
     const open = [this.stdout, this.stderr].filter((stream) => stream !== null && !stream.closed);
     let left = open.length;
+    if (left === 0) return this.events.closed();
+    let said = false;
     const done = () => {
       clearTimeout(late);
-      this.events.closed();
+      if (!said) this.events.closed();
+      said = true;
     };
     const late = setTimeout(done, pipesMs);
-    if (left === 0) return done();
     for (const stream of open) {
       stream?.once("close", () => {
         left -= 1;

@@ -68,6 +68,9 @@ const anyExit = (...cell: Cell): Row => ({
   "exited:permanent": cell,
 });
 
+/** A process that goes wrong while it is asked to end is killed, and ends where it was going. */
+const unfit = (state: State): Row => ({ hung: [state, "kill"], over_memory: [state, "kill"] });
+
 /** How a process that nobody asked to end is followed up. */
 const unaskedExit: Row = {
   "exited:retry": ["backoff", "arm"],
@@ -151,27 +154,27 @@ const table: Readonly<Record<State, Row>> = {
   },
   "stopping>queued": {
     ...anyExit("queued", "spawn"),
-    hung: ["stopping>queued", "kill"],
+    ...unfit("stopping>queued"),
     paused: ["stopping>paused"],
     config_disabled: ["stopping>disabled"],
     removed: ["stopping>gone"],
   },
   "stopping>paused": {
     ...anyExit("paused"),
-    hung: ["stopping>paused", "kill"],
+    ...unfit("stopping>paused"),
     resumed: ["stopping>queued"],
     config_disabled: ["stopping>disabled"],
     removed: ["stopping>gone"],
   },
   "stopping>disabled": {
     ...anyExit("disabled"),
-    hung: ["stopping>disabled", "kill"],
+    ...unfit("stopping>disabled"),
     config_changed: ["stopping>queued"],
     removed: ["stopping>gone"],
   },
   "stopping>gone": {
     ...anyExit("gone", "forget"),
-    hung: ["stopping>gone", "kill"],
+    ...unfit("stopping>gone"),
     // Its entry came back before the old process had ended.
     config_changed: ["stopping>queued"],
     config_disabled: ["stopping>disabled"],

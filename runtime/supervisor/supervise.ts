@@ -1,6 +1,6 @@
 // The supervisor: runs every connector of connectors.yml as its own process, until it is asked to end.
 //
-//   lock the spool ▶ open it ▶ read the configuration ▶ start the connectors ▶ every second: look, obey, report ▶ stop them all ▶ unlock
+//   read the configuration ▶ lock the spool ▶ open it ▶ start the connectors ▶ every second: look, obey, report ▶ stop them all ▶ unlock
 //
 // Everything is decided here and in the keepers, in one thread and in the order in which it happens; the processes are where work is done.
 import { loadConfig } from "../config/load.ts";
@@ -17,6 +17,10 @@ export async function supervise(options: SupervisorOptions): Promise<number> {
   const { home, spool, out } = options;
   const stop = new StopRequest();
   let lock: SpoolLock | undefined;
+  // First, and before anything is made: a mistyped --home leaves no spool behind.
+  const loaded = await loadConfig(home);
+  logProblems(out, loaded.problems);
+  if (loaded.unusable) return superviseExit.configUnusable;
   try {
     lock = await lockSpool(spool, {
       log: out,
@@ -27,16 +31,12 @@ export async function supervise(options: SupervisorOptions): Promise<number> {
     });
     stop.listen();
     await openSpool(spool);
-    const loaded = await loadConfig(home);
-    logProblems(out, loaded.problems);
-    if (loaded.unusable) return superviseExit.configUnusable;
     return await new Supervisor(options, lock.fd, loaded.supervisor).run(loaded, stop);
   } catch (error) {
     if (!(error instanceof SpoolwayError)) throw error;
     const { code, message, hint } = error;
     out.error("supervisor.failed", { code, message, hint });
-    if (code === "spool_locked") return superviseExit.locked;
-    return code === "config_invalid" ? superviseExit.configUnusable : superviseExit.spoolUnusable;
+    return code === "spool_locked" ? superviseExit.locked : superviseExit.spoolUnusable;
   } finally {
     await lock?.release();
     stop.unlisten();

@@ -18,6 +18,7 @@ import type { StopRequest } from "./stop.ts";
 import { checkIntervalMs } from "./watchdog.ts";
 
 const orphansEveryTicks = 10;
+const secondLookMs = 2000;
 /** After SIGKILL to every connector: only a process stuck in the kernel takes longer. */
 const afterKillMs = 5000;
 
@@ -89,8 +90,11 @@ export class Supervisor implements KeeperHost {
     stop.onHangup = () => configWatch.trigger();
     this.control.watch(() => this.guarded("control", () => this.control.scan()));
     const heartbeats = this.watchHeartbeats();
+    // What was edited between the first reading and the watch.
+    const once = setTimeout(() => void this.reload(), secondLookMs);
 
     await stop.first;
+    clearTimeout(once);
     log.info("supervisor.stopping", { reason: stop.reason });
     this.stopping = true;
     stop.onHangup = () => undefined;
@@ -177,9 +181,10 @@ export class Supervisor implements KeeperHost {
       return;
     }
     if (this.stopping) return;
-    logProblems(this.log, loaded.problems);
+    const errors = loaded.problems.map(problemText);
+    if (errors.join("\n") !== this.configErrors.join("\n")) logProblems(this.log, loaded.problems);
     if (loaded.unusable) {
-      this.configErrors = loaded.problems.map(problemText);
+      this.configErrors = errors;
       this.log.error("config.refused", {
         message: "connectors.yml cannot be used; everything goes on as before",
       });
@@ -198,12 +203,13 @@ export class Supervisor implements KeeperHost {
     for (const { name, type } of [...configured, ...plan.invalid]) {
       if (!this.keepers.has(name)) this.keepers.set(name, new Keeper(this, name, type));
     }
-    this.control.scan(); // before anything starts: what is paused never does
+    this.guarded("control", () => this.control.scan()); // before anything starts: what is paused never does
     for (const connector of configured) this.keepers.get(connector.name)?.configure(connector);
     for (const connector of plan.same) this.keepers.get(connector.name)?.confirm();
     for (const name of plan.remove) this.keepers.get(name)?.remove();
     for (const { name, problems } of plan.invalid) this.keepers.get(name)?.invalidate(problems);
-    if (present.size > 0) {
+    const touched = configured.length + plan.remove.length + plan.invalid.length > 0;
+    if (present.size > 0 && touched) {
       const names = (list: Array<{ name: string }>) => list.map(({ name }) => name);
       const { start, restart, disable, remove, invalid } = plan;
       const now = {

@@ -52,7 +52,8 @@ async function connectorsIn(folder: string, only: string | undefined): Promise<s
 }
 
 async function* entriesOf(folder: string): AsyncGenerator<string> {
-  for await (const { name } of entries(folder)) if (name.endsWith(".json")) yield name.slice(0, -".json".length);
+  for await (const { name } of entries(folder))
+    if (name.endsWith(".json")) yield name.slice(0, -".json".length);
 }
 
 async function* entries(folder: string): AsyncGenerator<Dirent> {

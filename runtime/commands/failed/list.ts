@@ -19,7 +19,11 @@ export interface ListFlags {
 const tableRows = 50;
 
 /** The newest as a table; with --json all of them, one JSON object per line, as they come. */
-export async function list(context: CommandContext, name: string | undefined, flags: ListFlags): Promise<number> {
+export async function list(
+  context: CommandContext,
+  name: string | undefined,
+  flags: ListFlags,
+): Promise<number> {
   const filter: Filter = {
     connector: name ?? flags.connector,
     code: flags.code,
@@ -55,13 +59,21 @@ async function table(context: CommandContext, found: AsyncIterable<Found>, limit
     clip(oneLine(letter.error), 60),
   ]);
   out.write(`${columns(["ID", "CONNECTOR", "WHEN", "CODE", "TO", "ERROR"], rows, color)}\n\n`);
-  const shown = total > newest.length ? `The newest ${newest.length} of ${count(total, "dead letter")}` : count(total, "dead letter");
-  out.write(paint("dim", `${shown}. See one: spoolway failed show ID. Send again: spoolway failed retry ID`) + "\n");
+  const shown =
+    total > newest.length
+      ? `The newest ${newest.length} of ${count(total, "dead letter")}`
+      : count(total, "dead letter");
+  out.write(
+    paint("dim", `${shown}. See one: spoolway failed show ID. Send again: spoolway failed retry ID`) + "\n",
+  );
   return 0;
 }
 
 /** The newest `limit`, newest first, in memory for twice as many. */
-async function keepNewest(found: AsyncIterable<Found>, limit: number): Promise<{ newest: Found[]; total: number }> {
+async function keepNewest(
+  found: AsyncIterable<Found>,
+  limit: number,
+): Promise<{ newest: Found[]; total: number }> {
   let newest: Found[] = [];
   let total = 0;
   const shrink = (): void => {
@@ -77,7 +89,11 @@ async function keepNewest(found: AsyncIterable<Found>, limit: number): Promise<{
 }
 
 /** One dead letter with all that is known of it. Throws not_found. */
-export async function showLetter(context: CommandContext, id: string, flags: { connector?: string }): Promise<number> {
+export async function showLetter(
+  context: CommandContext,
+  id: string,
+  flags: { connector?: string },
+): Promise<number> {
   const { spool, json, color, out } = context;
   const filter = { connector: flags.connector, ids: new Set([id]) };
   const all: Found[] = [];
@@ -116,7 +132,8 @@ function describe({ connector, id, path, letter }: Found, color: boolean): strin
     value === undefined ? [] : [`${paint("bold", name.padEnd(width))}  ${value}`],
   );
   const attemptsMade = history.map(
-    (one) => `  ${one.attempt}. ${one.started_at}  ${one.fate}  ${oneLine(one.code ?? "")}  ${oneLine(one.message ?? "")}`,
+    (one) =>
+      `  ${one.attempt}. ${one.started_at}  ${one.fate}  ${oneLine(one.code ?? "")}  ${oneLine(one.message ?? "")}`,
   );
   const body = message === undefined ? rawOf(letter) : JSON.stringify(message, null, 2);
   const title = message === undefined ? "what was dropped" : "message";

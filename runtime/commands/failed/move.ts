@@ -28,7 +28,11 @@ const batchSize = 200;
 const interrupted = 130;
 
 /** Resolves with the exit code: 0 all were moved, 1 some could not be, 3 nothing was found, 130 interrupted. */
-export async function retryLetters(context: CommandContext, ids: readonly string[], flags: ChoiceFlags): Promise<number> {
+export async function retryLetters(
+  context: CommandContext,
+  ids: readonly string[],
+  flags: ChoiceFlags,
+): Promise<number> {
   const filter = choose(ids, flags, "retry");
   const sum = await inBatches(context, filter, "redriven", (name, batch) =>
     redrive(
@@ -44,7 +48,11 @@ export async function retryLetters(context: CommandContext, ids: readonly string
 }
 
 /** As retryLetters; asks first in a terminal, and needs --yes without one. 1 when the answer is no. */
-export async function purgeLetters(context: CommandContext, ids: readonly string[], flags: ChoiceFlags): Promise<number> {
+export async function purgeLetters(
+  context: CommandContext,
+  ids: readonly string[],
+  flags: ChoiceFlags,
+): Promise<number> {
   const filter = choose(ids, flags, "purge");
   if (flags.yes !== true && !(await isSure(context, filter))) return 1;
   const sum = await inBatches(context, filter, "purged", (name, batch) =>
@@ -81,8 +89,9 @@ async function isSure(context: CommandContext, filter: Filter): Promise<boolean>
       hint: "Add --yes.",
     });
   }
+  const letters = deadLetters(spool, filter);
   let found = 0;
-  for await (const _letter of deadLetters(spool, filter)) found += 1;
+  while ((await letters.next()).done !== true) found += 1;
   if (found === 0) return true; // nothing to ask about
   const asking = createInterface({ input, output: out });
   try {
@@ -126,7 +135,8 @@ async function inBatches(
   };
   try {
     for await (const found of deadLetters(context.spool, filter)) {
-      if (batch.length >= batchSize || (batch[0]?.connector ?? found.connector) !== found.connector) await flush();
+      if (batch.length >= batchSize || (batch[0]?.connector ?? found.connector) !== found.connector)
+        await flush();
       if (stop.signal.aborted) break;
       batch.push(found);
     }
@@ -153,7 +163,8 @@ function finish(
   ids: readonly string[],
 ): number {
   const done = counts[wanted] ?? 0;
-  if (json) out.write(`${JSON.stringify({ found, ...counts, [wanted]: done, left, interrupted: wasInterrupted })}\n`);
+  if (json)
+    out.write(`${JSON.stringify({ found, ...counts, [wanted]: done, left, interrupted: wasInterrupted })}\n`);
   else {
     for (const { id, outcome } of left) err.write(`${oneLine(id)} ${explanations[outcome] ?? outcome}\n`);
     const what = found === 0 ? "No such dead letters." : `${count(done, "message")} ${words}.`;

@@ -20,15 +20,20 @@ function adviseOn(connector: ConnectorReport): string[] {
   const trouble = troubleOf(connector);
   return [
     ...(trouble === undefined ? [] : [`${name}: ${trouble}`]),
-    ...(unclaimed > 0 ? [`${name}: ${count(unclaimed, "drop")} not finished or not readable yet, in spool/outbox/${name}`] : []),
-    ...(failed > 0 ? [`${name}: ${count(failed, "message")} could not be sent: spoolway failed list ${name}`] : []),
+    ...(unclaimed > 0
+      ? [`${name}: ${count(unclaimed, "drop")} not finished or not readable yet, in spool/outbox/${name}`]
+      : []),
+    ...(failed > 0
+      ? [`${name}: ${count(failed, "message")} could not be sent: spoolway failed list ${name}`]
+      : []),
   ];
 }
 
 function troubleOf({ name, state, error, user_action, next_start_at }: ConnectorReport): string | undefined {
   const why = error === undefined ? "" : ` ${error.message}${user_action === undefined ? "" : "."}`;
   const action = user_action === undefined ? "" : ` ${user_action}`;
-  const next = next_start_at === undefined ? "" : ` Tried again at ${next_start_at}, or now: spoolway restart ${name}`;
+  const next =
+    next_start_at === undefined ? "" : ` Tried again at ${next_start_at}, or now: spoolway restart ${name}`;
   switch (state) {
     case "live":
       return user_action;

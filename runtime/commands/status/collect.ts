@@ -12,7 +12,14 @@ import { advise } from "./advice.ts";
 export interface Report {
   /** True when the bus runs and nothing needs a person. */
   ok: boolean;
-  bus: { state: BusState; pid?: number; host?: string; started_at?: string; beat_at?: string; version?: string };
+  bus: {
+    state: BusState;
+    pid?: number;
+    host?: string;
+    started_at?: string;
+    beat_at?: string;
+    version?: string;
+  };
   connectors: ConnectorReport[];
   orphan_outboxes: NonNullable<SupervisorStatus["orphan_outboxes"]>;
   config_errors: string[];
@@ -79,7 +86,10 @@ export interface Configured {
 /** Dead letters are history that a person may keep; everything else that needs one is not healthy. */
 function isHealthy({ connectors, orphan_outboxes, config_errors }: Report): boolean {
   const fine = ["live", "paused", "disabled"];
-  return orphan_outboxes.length + config_errors.length === 0 && connectors.every(({ state }) => fine.includes(state));
+  return (
+    orphan_outboxes.length + config_errors.length === 0 &&
+    connectors.every(({ state }) => fine.includes(state))
+  );
 }
 
 async function reportOn(

@@ -48,7 +48,8 @@ const colors = {
 } as const;
 
 function row(connector: ConnectorReport, color: boolean, paint: Paint, now: number): string[] {
-  const { name, type, state, liveness, last_received_at, last_sent_at, waiting, retrying, failed } = connector;
+  const { name, type, state, liveness, last_received_at, last_sent_at, waiting, retrying, failed } =
+    connector;
   const shade = colors[state];
   const some = (n: number, style: "yellow" | "red"): string =>
     n === 0 ? paint("dim", "0") : paint(style, n.toLocaleString("en-US"));
@@ -57,7 +58,10 @@ function row(connector: ConnectorReport, color: boolean, paint: Paint, now: numb
     oneLine(type),
     // The dot is for eyes; programs that cut columns get the word.
     paint(shade, color ? `● ${state}` : state),
-    paint(liveness === "live" ? "green" : liveness === "unknown" ? "dim" : "red", liveness === "unknown" ? "–" : liveness),
+    paint(
+      liveness === "live" ? "green" : liveness === "unknown" ? "dim" : "red",
+      liveness === "unknown" ? "–" : liveness,
+    ),
     ago(last_received_at, now),
     ago(last_sent_at, now),
     some(waiting + connector.in_flight, "yellow"),
@@ -71,7 +75,12 @@ export function summary({ bus, connectors }: Report): string {
   const states = connectors.map(({ name, state, liveness }) =>
     liveness === "unknown" || liveness === state ? `${name} ${state}` : `${name} ${state} (${liveness})`,
   );
-  const backlog = connectors.reduce((sum, { waiting, in_flight, retrying }) => sum + waiting + in_flight + retrying, 0);
+  const backlog = connectors.reduce(
+    (sum, { waiting, in_flight, retrying }) => sum + waiting + in_flight + retrying,
+    0,
+  );
   const failed = connectors.reduce((sum, one) => sum + one.failed, 0);
-  return [`bus ${bus.state}`, ...states, `${count(backlog, "message")} waiting`, `${failed} failed`].map(oneLine).join("; ");
+  return [`bus ${bus.state}`, ...states, `${count(backlog, "message")} waiting`, `${failed} failed`]
+    .map(oneLine)
+    .join("; ");
 }

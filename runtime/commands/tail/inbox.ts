@@ -15,12 +15,22 @@ export interface Page {
 
 /** The first names after `after` ("" for the start). */
 export function nextPage(folder: string, after: string, size = pageNames): Promise<Page> {
-  return page(folder, (name) => name > after, (a, b) => (a < b ? -1 : 1), size);
+  return page(
+    folder,
+    (name) => name > after,
+    (a, b) => (a < b ? -1 : 1),
+    size,
+  );
 }
 
 /** The last names before `before` (undefined for the end), the youngest first. */
 export function pageBefore(folder: string, before: string | undefined, size = pageNames): Promise<Page> {
-  return page(folder, (name) => before === undefined || name < before, (a, b) => (a > b ? -1 : 1), size);
+  return page(
+    folder,
+    (name) => before === undefined || name < before,
+    (a, b) => (a > b ? -1 : 1),
+    size,
+  );
 }
 
 async function page(

@@ -9,7 +9,9 @@ export function line(event: InboundEvent, paint: ReturnType<typeof painter>, now
   const who = sender?.display_name ?? sender?.username ?? sender?.id;
   const where = conversation?.name ?? conversation?.id;
   const about = [
-    ...(kind === "message" ? [] : [`[${[kind, content.reaction, target?.platform_id].filter(Boolean).join(" ")}]`]),
+    ...(kind === "message"
+      ? []
+      : [`[${[kind, content.reaction, target?.platform_id].filter(Boolean).join(" ")}]`]),
     ...(content.subject === undefined ? [] : [`[${content.subject}]`]),
     ...(content.text === undefined ? [] : [content.text]),
     ...(content.attachments ?? []).map(attachment),

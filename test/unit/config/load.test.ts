@@ -316,13 +316,18 @@ describe("mistakes in values", () => {
     ["port: 1\n    port: 2", "6:5 the key `port` is there twice, first in line 5 [Keep one of them.]"],
     [
       "any: !secret x",
-      "5:18 the tag !secret is not known [Remove it. A secret is inserted with ${NAME} or ${file:path}.]",
+      "5:18 a tag (!) that is not known [Remove it; if it is the beginning of a text, put that in quotes.]",
     ],
     [
       "any: *nothing",
-      "5:10 *nothing refers to an anchor that is not defined above it [There are no anchors above it.]",
+      "5:10 an alias (*) of nothing that stands above it [If it is a text that begins with *, put it in quotes.]",
     ],
-    ["any: &a [*a]", "5:14 *a refers to itself [Write the value out.]"],
+    ["any: &a [*a]", "5:14 an alias (*) of what it stands in [Write the value out.]"],
+    ["any: [&base x, *bsae]", "5:20 *bsae refers to nothing [did you mean `*base`?]"],
+    [
+      "token: &secret",
+      "5:5 `token` is empty, expected text [A & begins an anchor: put a text that starts with it in quotes.]",
+    ],
     ["<<: 5", "5:9 `<<` needs a group of keys [Write <<: *anchor]"],
   ])("%s", async (line, problem) => {
     const loaded = await load(entry(line));
