@@ -53,7 +53,8 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
   const { key, content, ...rest } = draft;
   const id = eventId(connector.name, key);
   status.lastReceivedAt = new Date().toISOString();
-  if (key !== undefined && stateDb.hasSeen(id)) {
+  // Before attachments are fetched and stored for nothing. The writer looks again.
+  if (content?.attachments !== undefined && key !== undefined && stateDb.hasSeen(id)) {
     status.duplicates += 1;
     return { id, duplicate: true };
   }
@@ -116,8 +117,16 @@ function createState(db: StateDb): State {
   };
 }
 
+/** `raw` may hold big integers of a platform's library: digits, as everywhere. The plain way is tried first; a replacer costs more than the rest. */
 function stringify(event: InboundEvent): string {
-  return JSON.stringify(event, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+  try {
+    return JSON.stringify(event);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(event, (_key, value: unknown) =>
+      typeof value === "bigint" ? String(value) : value,
+    );
+  }
 }
 
 function withoutUndefined<T extends object>(fields: T): T {

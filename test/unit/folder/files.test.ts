@@ -195,7 +195,8 @@ describe("what is refused", () => {
     const { ctx } = await start();
     await waitFor(() => existsSync(at(".failed")) && readdirSync(at(".failed")).length === 20);
     put("after.json", { text: "it goes on" });
-    await waitFor(() => ctx.delivered.length === 1);
+    await waitFor(() => existsSync(at(".done/after.json")));
+    expect(ctx.texts()).toEqual(["it goes on"]);
     expect(reason("link.txt")).toMatchObject({
       code: "not_a_file",
       error: "link.txt: it is a symbolic link",

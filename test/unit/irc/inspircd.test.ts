@@ -2,11 +2,12 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { missingServer } from "../../helpers/servers/daemon.ts";
 import { type Inspircd, makeInspircd } from "../../helpers/servers/inspircd.ts";
 import { IrcServices } from "../../helpers/servers/ircServices.ts";
 import { IrcUser } from "../../helpers/servers/ircUser.ts";
+import { waitFor } from "../../helpers/wait.ts";
 import { openSession, prepareSession, sees, temporaryFolder } from "./session.ts";
 
 const modules = ["botmode", "callerid", "censor", "monitor", "stripcolor"];
@@ -28,13 +29,24 @@ describe.skipIf(missingServer("inspircd"))("on inspircd", { timeout: 60_000 }, (
   const open = (entry: Record<string, unknown> = {}) =>
     openSession({ port: server.port, channels: ["#dev"], ...entry });
 
-  afterEach(async () => {
-    ada?.close();
-    await server?.kill();
-  });
+  /** Gone from the server, too: the next test wants the nick. */
+  async function leave(): Promise<void> {
+    ada.send("QUIT");
+    await waitFor(() => !ada.connected);
+    ada.close();
+  }
 
   describe("with IRCv3", () => {
-    beforeEach(() => start());
+    // A registration costs inspircd a second: one server for all of these.
+    beforeAll(async () => {
+      await start();
+      await leave();
+    });
+    beforeEach(async () => {
+      ada = await IrcUser.connect(server.port, "ada", ["#dev"]);
+    });
+    afterEach(leave);
+    afterAll(() => server.kill());
 
     test("a server that ends the connection for flooding is named in the loss", async () => {
       const session = await open();
@@ -211,30 +223,37 @@ describe.skipIf(missingServer("inspircd"))("on inspircd", { timeout: 60_000 }, (
     });
   });
 
-  test("a wrong password and a ban stop it, and say what to do", async () => {
-    await start({ password: "sesame", extra: [`<badhost host="*banned@*" reason="No bots here">`] });
-    const wrong = prepareSession({ port: server.port, password: "wrong" });
-    await expect(wrong.connect()).rejects.toMatchObject({
-      fate: "stop",
-      hint: expect.stringContaining("password"),
+  describe("with a server of its own", () => {
+    afterEach(async () => {
+      ada.close();
+      await server.kill();
     });
-    const banned = prepareSession({ port: server.port, password: "sesame", username: "banned" });
-    await expect(banned.connect()).rejects.toMatchObject({
-      fate: "stop",
-      message: expect.stringContaining("No bots here"),
-    });
-    const session = await open({ password: "sesame" });
-    await session.probe();
-  });
 
-  test("TLS: verified with a CA, refused without", async () => {
-    await start({ tls: true });
-    const tls_ca = readFileSync(server.certFile ?? "", "utf8");
-    const session = await open({ port: server.tlsPort, tls: true, tls_ca });
-    ada.say("#dev", "in secret");
-    await session.heard("in secret");
-    const untrusted = prepareSession({ port: server.tlsPort, tls: true });
-    await expect(untrusted.connect()).rejects.toMatchObject({ code: "tls_untrusted" });
+    test("a wrong password and a ban stop it, and say what to do", async () => {
+      await start({ password: "sesame", extra: [`<badhost host="*banned@*" reason="No bots here">`] });
+      const wrong = prepareSession({ port: server.port, password: "wrong" });
+      await expect(wrong.connect()).rejects.toMatchObject({
+        fate: "stop",
+        hint: expect.stringContaining("password"),
+      });
+      const banned = prepareSession({ port: server.port, password: "sesame", username: "banned" });
+      await expect(banned.connect()).rejects.toMatchObject({
+        fate: "stop",
+        message: expect.stringContaining("No bots here"),
+      });
+      const session = await open({ password: "sesame" });
+      await session.probe();
+    });
+
+    test("TLS: verified with a CA, refused without", async () => {
+      await start({ tls: true });
+      const tls_ca = readFileSync(server.certFile ?? "", "utf8");
+      const session = await open({ port: server.tlsPort, tls: true, tls_ca });
+      ada.say("#dev", "in secret");
+      await session.heard("in secret");
+      const untrusted = prepareSession({ port: server.tlsPort, tls: true });
+      await expect(untrusted.connect()).rejects.toMatchObject({ code: "tls_untrusted" });
+    });
   });
 
   describe("with services", () => {
@@ -245,7 +264,11 @@ describe.skipIf(missingServer("inspircd"))("on inspircd", { timeout: 60_000 }, (
       const accounts = { botaccount: { password: "pässword", fingerprint: "*" }, ada: { password: "x" } };
       services = await IrcServices.link(server.servicesPort ?? 0, accounts);
     });
-    afterEach(() => services.close());
+    afterEach(async () => {
+      services.close();
+      ada.close();
+      await server.kill();
+    });
 
     const sasl = { account: "botaccount", password: "pässword" };
 
