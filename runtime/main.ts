@@ -261,10 +261,8 @@ export async function main(words: readonly string[] = process.argv.slice(2)): Pr
   const version = packageVersion();
   try {
     let call: Call | undefined;
-    parseCommandLine(
-      buildProgram(commands, version, (asked) => (call = asked)),
-      words,
-    );
+    const program = buildProgram(commands, version, (asked) => (call = asked));
+    parseCommandLine(program, commands, words);
     if (call !== undefined) process.exitCode = await execute(call);
   } catch (error) {
     process.exitCode = reportError(error, words.includes("--json"));

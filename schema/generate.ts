@@ -31,7 +31,7 @@ async function generateTypes(): Promise<string> {
     style: { printWidth: 110 },
     $refOptions: { resolve: { http: false } },
   });
-  const definitions = ["ExecMessage", "ExecDelivered", "RuntimeSettings"].filter(
+  const definitions = ["ExecMessage", "ExecDelivered", "ExecRefused"].filter(
     (title) => !text.includes(`interface ${title} `),
   );
   if (definitions.length > 0) {
@@ -70,6 +70,7 @@ function generateValidators(bases: readonly string[]): string {
     allowUnionTypes: true,
     strictRequired: false,
   });
+  ajv.addKeyword("tsType"); // the type generator's, no rule
   addFormatsModule.default(ajv, { mode: "fast", formats: ["date-time"] });
   const exported = Object.fromEntries(bases.map((base) => [validatorName(base), `${base}.schema.json`]));
   const code = standaloneModule.default(ajv, exported);

@@ -3,7 +3,7 @@
 /**
  * One line of the exec connector's protocol. The program writes events, results and log lines to stdout; it reads messages from stdin.
  */
-export type ExecLine = ExecEvent | ExecSent | ExecFailed;
+export type ExecLine = ExecReady | ExecEvent | ExecSent | ExecFailed;
 
 export interface SpoolwayProtocol {
   attempt?: AttemptRecord;
@@ -253,6 +253,12 @@ export interface OutgoingAttachment {
   sha256?: string;
 }
 /**
+ * Program to Spoolway: it is connected (with `ready: true` in its config).
+ */
+export interface ExecReady {
+  ready: true;
+}
+/**
  * Program to Spoolway: an event. {"text": …, "conversation_id": …} is enough, or the fields of an inbound event.
  */
 export interface ExecEvent {
@@ -263,19 +269,32 @@ export interface ExecEvent {
   /**
    * Echoed on stdin as {"delivered": ack} once the event is durable.
    */
-  ack?: string;
-  text?: string;
-  conversation_id?: string;
-  kind?: "message" | "edit" | "delete" | "reaction" | "membership" | "receipt" | "typing" | "item" | "event";
-  occurred_at?: string;
-  sender?: {} | string;
-  conversation?: {};
-  platform_id?: string;
-  thread_id?: string;
-  reply_to?: string;
-  mentions_me?: boolean;
-  content?: {};
-  target?: {};
+  ack?: string | number;
+  text?: string | null;
+  conversation_id?: string | number | null;
+  kind?:
+    | "message"
+    | "edit"
+    | "delete"
+    | "reaction"
+    | "membership"
+    | "receipt"
+    | "typing"
+    | "item"
+    | "event"
+    | null;
+  occurred_at?: string | null;
+  sender?: {} | string | number | null;
+  conversation?: {} | string | number | null;
+  platform_id?: string | number | null;
+  thread_id?: string | number | null;
+  reply_to?: string | number | null;
+  mentions_me?: boolean | null;
+  /**
+   * As in an inbound event; an attachment may carry `path` (a file of the program) or `base64`.
+   */
+  content?: {} | string | null;
+  target?: {} | string | number | null;
   raw?: unknown;
 }
 /**
@@ -285,8 +304,8 @@ export interface ExecSent {
   /**
    * The message's id.
    */
-  sent: string;
-  platform_id?: string;
+  sent: string | number;
+  platform_id?: string | number | null;
 }
 /**
  * Program to Spoolway: the message was not sent.
@@ -295,7 +314,7 @@ export interface ExecFailed {
   /**
    * The message's id.
    */
-  failed: string;
+  failed: string | number;
   code?: string;
   message?: string;
   /**
@@ -303,6 +322,7 @@ export interface ExecFailed {
    */
   fate?: "retry" | "rate_limited" | "reconnect" | "reject" | "uncertain" | "stop";
   retry_after_s?: number;
+  hint?: string;
 }
 /**
  * spool/heartbeat/<name>.json, rewritten every two seconds by the connector's main loop.
@@ -445,9 +465,7 @@ export interface InboundEvent {
   /**
    * The platform's own payload. Integers beyond 2^53 are strings.
    */
-  raw?: {
-    [k: string]: unknown;
-  };
+  raw?: unknown;
 }
 export interface InboundAttachment {
   name: string;
@@ -647,5 +665,13 @@ export interface ExecMessage {
  * Spoolway to program: the event with this ack is durable.
  */
 export interface ExecDelivered {
-  delivered: string;
+  delivered: string | number;
+}
+
+/**
+ * Spoolway to program: the event with this ack was not accepted.
+ */
+export interface ExecRefused {
+  refused: string | number;
+  error: string;
 }

@@ -112,14 +112,32 @@ function addCommand(parent: Command, row: CommandRow, onCall: (call: Call) => vo
 }
 
 /** Parses the words after `spoolway`. See buildProgram. */
-export function parseCommandLine(program: Command, words: readonly string[]): void {
+export function parseCommandLine(
+  program: Command,
+  table: readonly CommandRow[],
+  words: readonly string[],
+): void {
   try {
-    program.parse(words, { from: "user" });
+    program.parse(separateOptional(table, words), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return;
     throw usageError(error, words);
   }
+}
+
+/**
+ * An optional value is a number here, so that `send cli --wait hello` sends "hello": commander alone would take it for the value. `--wait` without a
+ * number behind it becomes `--wait=`.
+ */
+function separateOptional(table: readonly CommandRow[], words: readonly string[]): string[] {
+  const row = table.find(({ name }) => words.includes(name));
+  const optional = (row?.options ?? []).flatMap(({ flags }) => /(--[a-z-]+) \[/.exec(flags)?.[1] ?? []);
+  const end = words.indexOf("--");
+  return words.map((word, index) => {
+    const isOption = optional.includes(word) && (end === -1 || index < end);
+    return isOption && !/^\d+(\.\d+)?$/.test(words[index + 1] ?? "") ? `${word}=` : word;
+  });
 }
 
 function usageError(error: CommanderError, words: readonly string[]): SpoolwayError {

@@ -30,8 +30,8 @@ export interface SendFlags {
   expires?: string;
   priority?: string;
   meta?: string[];
-  /** Seconds; `true` for the default. */
-  wait?: string | true;
+  /** Seconds; "" for the default. */
+  wait?: string;
   force?: boolean;
 }
 
@@ -61,7 +61,7 @@ export async function send(
   return sayOutcome(context, name, dropped, await awaitOutcome(context.spool, name, dropped, waitMs), waitMs);
 }
 
-const waitOf = (wait: string | true): number => (wait === true ? defaultWaitMs : secondsToMs(wait, "--wait"));
+const waitOf = (wait: string): number => (wait === "" ? defaultWaitMs : secondsToMs(wait, "--wait"));
 
 type Message = OutgoingMessage & { id: string };
 
@@ -151,5 +151,7 @@ function sayOutcome(
 
 function whyNotYet(bus: Bus, name: string): string | undefined {
   const state = bus.status?.connectors.find((one) => one.name === name)?.state;
-  return notRunning(bus) ?? (state === "live" ? undefined : `${name} is ${state ?? "unknown"}: spoolway status`);
+  return (
+    notRunning(bus) ?? (state === "live" ? undefined : `${name} is ${state ?? "unknown"}: spoolway status`)
+  );
 }

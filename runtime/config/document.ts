@@ -237,8 +237,8 @@ class TreeReader {
     if (node.tag !== undefined && !coreTags.has(node.tag)) {
       this.source.hide(start, end);
       return refuse(
-        `the tag ${node.tag} is not known`,
-        "Remove it. A secret is inserted with ${NAME} or ${file:path}.",
+        "a tag (!) that is not known",
+        "Remove it; if it is the beginning of a text, put that in quotes.",
       );
     }
     this.open.add(node);

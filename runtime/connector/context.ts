@@ -58,6 +58,10 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     status.duplicates += 1;
     return { id, duplicate: true };
   }
+  // ORDER: without bytes to store nothing is awaited before the writer has the event, so that events delivered in one tick keep their order.
+  const stored = content?.attachments?.some(({ data }) => data !== undefined)
+    ? await storeContent(parts, content)
+    : undefined;
   const event: InboundEvent = {
     version: 1,
     id,
@@ -65,7 +69,7 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     connector: { type: connector.type, instance: connector.name },
     ...withoutUndefined(rest),
     kind: rest.kind ?? "message",
-    ...(content === undefined ? {} : { content: await storeContent(parts, content) }),
+    ...(content === undefined ? {} : { content: withoutUndefined(stored ?? (content as StoredContent)) }),
     ...replyTo(connector.name, draft),
   };
   const bytes = Buffer.from(`${stringify(event)}\n`);
@@ -90,15 +94,13 @@ function replyTo(instance: string, draft: Draft): Pick<InboundEvent, "reply"> {
   };
 }
 
-async function storeContent(
-  parts: Parts,
-  content: NonNullable<Draft["content"]>,
-): Promise<NonNullable<InboundEvent["content"]>> {
-  const { attachments, ...rest } = content;
-  if (attachments === undefined) return withoutUndefined(rest);
-  const stored = [];
-  for (const attachment of attachments) stored.push(await storeAttachment(parts, attachment));
-  return { ...withoutUndefined(rest), attachments: stored };
+type StoredContent = NonNullable<InboundEvent["content"]>;
+
+async function storeContent(parts: Parts, content: NonNullable<Draft["content"]>): Promise<StoredContent> {
+  const attachments = [];
+  for (const attachment of content.attachments ?? [])
+    attachments.push(await storeAttachment(parts, attachment));
+  return { ...content, attachments };
 }
 
 async function storeAttachment({ paths, connector }: Parts, attachment: DraftAttachment) {

@@ -270,7 +270,7 @@ describe("mistakes in values", () => {
     ],
     [
       "channels:\n      - #a",
-      "6:8 `channels[0]` is empty, expected text [A # begins a comment: put a text that starts with it in quotes.]",
+      "6:9 `channels[0]` is empty, expected text [A # begins a comment: put a text that starts with it in quotes.]",
     ],
     ["channels: ['#a', b]", '5:22 `channels[1]` is the text "b", expected text like ^#'],
     ["account: { user: 5 }", '5:22 `account.user` is 5, expected text [Put it in quotes: "5"]'],

@@ -4,7 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
+  readdirSync,
   rmdirSync,
   rmSync,
   utimesSync,
@@ -74,7 +74,7 @@ test("after kill -9 the spool is free at once, although lock.d is left behind", 
   expect(existsSync(join(spool, "lock.d"))).toBe(true);
   const start = performance.now();
   await take();
-  expect(performance.now() - start).toBeLessThan(1500);
+  expect(performance.now() - start).toBeLessThan(2500);
 });
 
 test("after SIGTERM everything is released", async () => {
@@ -141,15 +141,15 @@ test("a lock that is a link is not followed", async () => {
 });
 
 test.runIf(process.platform === "linux")(
-  "taking and releasing a thousand times leaks no descriptor",
+  "taking and releasing a hundred times leaks no descriptor",
   { timeout: 60_000 },
   async () => {
-    const open = () => Number(/FDSize:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+    const open = () => readdirSync("/proc/self/fd").length;
     const once = async () =>
       (await lockSpool(spool, { log: memoryLog().log, onCompromised: () => undefined })).release();
     await once();
     const before = open();
     for (let round = 0; round < 100; round++) await once();
-    expect(open()).toBe(before);
+    expect(open()).toBeLessThanOrEqual(before);
   },
 );

@@ -1,0 +1,92 @@
+// The life of sessions in a connector's process: reconnects, probes, ends, syncs. Real processes.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type ConnectorProcess, startConnector } from "../../helpers/connectorProcess.ts";
+import { waitFor } from "../../helpers/wait.ts";
+
+const types = join(import.meta.dirname, "../../helpers/connectors");
+const sessions = (options: Record<string, unknown> = {}, settings = {}): Promise<ConnectorProcess> =>
+  startConnector({ type: join(types, "sessions"), log: "../../../calls.log", ...options, settings });
+const calls = (one: ConnectorProcess): string[] =>
+  existsSync(join(one.home, "calls.log"))
+    ? readFileSync(join(one.home, "calls.log"), "utf8").trim().split("\n")
+    : [];
+
+test("a connect that fails is tried again with backoff, and the heartbeat is offline meanwhile", async () => {
+  const one = await sessions({ fail_connects: 2 });
+  const offline = await one.waitForState("offline");
+  expect(offline).toMatchObject({
+    liveness: "offline",
+    error: { code: "disconnected", message: "connection refused" },
+  });
+  const live = await one.waitForState("live");
+  expect(live.error).toBeUndefined();
+  await waitFor(() => calls(one).length === 4);
+  expect(calls(one)).toEqual(["connect 1", "connect 2", "connect 3", "receive 3"]);
+});
+
+test("receiving that ends early is a lost session: closed, then opened again", async () => {
+  const one = await sessions({ lose_after_ms: 200 });
+  await waitFor(() => calls(one).includes("receive 2"));
+  expect(calls(one)).toEqual(["connect 1", "receive 1", "close 1", "connect 2", "receive 2"]);
+});
+
+test("a link that its probe calls dead is failing, then reopened, after all tasks ended", async () => {
+  const one = await sessions({ deaf: true }, { probeEveryMs: 200 });
+  await one.waitForState("failing");
+  await waitFor(() => calls(one).includes("receive 2"));
+  expect(calls(one).slice(0, 5)).toEqual(["connect 1", "receive 1", "ended 1", "close 1", "connect 2"]);
+  expect((await one.waitForState("live")).liveness).toBe("live");
+});
+
+test("a task that does not end with its session ends the process: a second session could send twice", async () => {
+  const one = await sessions({ hang: true, deaf: true }, { probeEveryMs: 200 });
+  expect(await one.exited()).toMatchObject({ code: 111 });
+  expect(one.endings[0]).toMatchObject({ code: "session_stuck" });
+  expect(calls(one)).toEqual(["connect 1", "receive 1", "close 1"]);
+}, 30_000);
+
+test("stop at connect exits 100 and says what a person should do", async () => {
+  const one = await sessions({ stop: true });
+  expect(await one.exited()).toMatchObject({ code: 100 });
+  expect(one.endings[0]).toMatchObject({
+    code: "unauthorized",
+    message: "wrong password",
+    user_action: "Write the right password.",
+  });
+  expect(calls(one)).toEqual(["connect 1"]);
+});
+
+test("a supervisor that is gone ends the process at once", async () => {
+  const one = await sessions();
+  await one.waitForState("live");
+  one.orphan();
+  expect(await one.exited()).toMatchObject({ code: 111 });
+});
+
+test("sync: everything once, in order, more pages at once, on demand, through an outage and a restart", async () => {
+  const options = {
+    type: join(types, "syncing"),
+    source: "../../../highest",
+    settings: { syncLimit: 10, syncEveryMs: 600_000 },
+  };
+  const one = await startConnector(options);
+  const highest = join(one.home, "highest");
+  writeFileSync(highest, "25");
+  const numbers = (bus: ConnectorProcess): string[] => bus.events().map((event) => event.content?.text ?? "");
+  const upTo = (n: number): string[] => Array.from({ length: n }, (_, index) => String(index + 1));
+  await waitFor(() => numbers(one).length === 25, { timeoutMs: 20_000 });
+  expect(numbers(one)).toEqual(upTo(25));
+  writeFileSync(highest, "fail");
+  one.tell({ type: "sync" });
+  await waitFor(() => one.heartbeat("one")?.liveness === "failing");
+  writeFileSync(highest, "30");
+  one.tell({ type: "sync" });
+  await waitFor(() => numbers(one).length === 30);
+  await one.kill();
+  writeFileSync(highest, "40");
+  const again = await startConnector({ ...options, home: one.home });
+  await waitFor(() => numbers(again).length === 40);
+  expect(numbers(again)).toEqual(upTo(40));
+});
