@@ -99,7 +99,7 @@ async function deliver(backlog: Backlog, ctx: Context<IrcConfig>): Promise<void>
       ctx.log.error("irc.event_refused", {
         code: error.code,
         reason: error.message,
-        command: draft.raw?.command,
+        kind: draft.kind ?? "message",
       });
     } else {
       left.push(draft);

@@ -12,8 +12,10 @@ problems=$(
   else
     jq -r '.connectors[] | select(.state | IN("live", "paused", "disabled") | not)
       | "\(.name) is \(.state): \(.error.message // "") \(.user_action // "")"' "$status"
-    jq -r '.config_errors[]?, (.orphan_outboxes[]? | "no connector \(.name), but \(.files) messages for it")' "$status"
-    for beat in "$spool"/heartbeat/[!_]*.json; do
+    jq -r '.config_errors[]?, (.orphan_outboxes[]? | "outbox/\(.name): \(.files) file(s) that no connector sends")' "$status"
+    for name in $(jq -r '.connectors[].name' "$status"); do
+      beat=$spool/heartbeat/$name.json
+      [[ -e $beat ]] || continue
       jq -r 'select(.oldest_waiting_s > 600) | "\(.name): a message waits for \(.oldest_waiting_s) s"' "$beat"
     done
   fi

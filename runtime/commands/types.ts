@@ -1,6 +1,6 @@
 // spoolway types: which connector types can stand in connectors.yml.
 import { columns } from "../config/columns.ts";
-import type { FoundType, TypeList } from "../config/types.ts";
+import type { TypeList } from "../config/types.ts";
 import { listTypes } from "../config/types.ts";
 import { formatProblems, painter, problemJson } from "../config/report.ts";
 
@@ -44,7 +44,7 @@ function asText(list: TypeList, color: boolean): string {
     paint("cyan", found.type),
     found.manifest.title,
     directions[found.manifest.direction ?? "both"],
-    sourceOf(found),
+    found.origin,
     found.manifest.description ?? "",
   ]);
   const parts =
@@ -56,5 +56,3 @@ function asText(list: TypeList, color: boolean): string {
 }
 
 const directions = { in: "in", out: "out", both: "in and out" } as const;
-
-const sourceOf = ({ origin }: FoundType): string => (origin === "home" ? "home" : origin);

@@ -1,7 +1,8 @@
 // config/defaults.yml: Spoolway's own, and the home's over it. A mistake here belongs to no connector: it makes the configuration unusable.
 import { join } from "node:path";
 import { SpoolwayError } from "../errors.ts";
-import { parseSource, toPlain } from "./document.ts";
+import { parseSource } from "./document.ts";
+import { toPlain } from "./tree.ts";
 import type { ConfigProblem, SupervisorSettings } from "./model.ts";
 import {
   checkDefaults,
@@ -12,7 +13,8 @@ import {
   type RawDefaults,
   type RawSupervisor,
 } from "./settings.ts";
-import { maxConfigBytes, readText, SourceFile } from "./source.ts";
+import { maxConfigBytes, readText } from "./read.ts";
+import { SourceFile } from "./source.ts";
 import { showPath } from "./types.ts";
 import { checkNode } from "./validate.ts";
 import type { RuntimeSettings } from "../../schema/types.ts";

@@ -1,8 +1,9 @@
 // ${NAME}, ${NAME:-default} and ${file:path} in texts; $${ is a literal ${. What was inserted is remembered, so that it is never shown.
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { scalars, type Node, type ScalarNode } from "./document.ts";
-import { readText, UnreadableFile, type Finding, type SourceFile } from "./source.ts";
+import { scalars, type Node, type ScalarNode } from "./tree.ts";
+import { readText, UnreadableFile } from "./read.ts";
+import type { Finding, SourceFile } from "./source.ts";
 import { nearest } from "./suggest.ts";
 
 export const maxInsertedBytes = 65_536;

@@ -4,19 +4,14 @@
 //     └───────┴─▶ unusable: nothing can be told about any entry
 import { join, resolve } from "node:path";
 import { readDefaults, type Defaults } from "./defaults.ts";
-import {
-  parseSource,
-  strangeKey,
-  type ListNode,
-  type MapNode,
-  type Node,
-  type PlacedFinding,
-} from "./document.ts";
-import { describe } from "./explain.ts";
+import { parseSource, type PlacedFinding } from "./document.ts";
+import { strangeKey, type ListNode, type MapNode, type Node } from "./tree.ts";
+import { describe } from "./wording.ts";
 import { readEntry, type EntryResult } from "./entry.ts";
 import { interpolate, readVariables, type Variables } from "./interpolate.ts";
 import type { ConfigProblem, LoadedConfig } from "./model.ts";
-import { maxConfigBytes, readText, SourceFile, type Finding, type UnreadableFile } from "./source.ts";
+import { maxConfigBytes, readText, type UnreadableFile } from "./read.ts";
+import { SourceFile, type Finding } from "./source.ts";
 import { didYouMean, nearest } from "./suggest.ts";
 import { packageRoot, scanTypes, showPath } from "./types.ts";
 

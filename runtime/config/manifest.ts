@@ -7,7 +7,8 @@ import { canonicalJson, sha256 } from "./canonical.ts";
 import { parseSource } from "./document.ts";
 import { explain } from "./explain.ts";
 import type { ConfigProblem, ConnectorType } from "./model.ts";
-import { maxConfigBytes, readText, SourceFile, type Finding } from "./source.ts";
+import { maxConfigBytes, readText } from "./read.ts";
+import { SourceFile, type Finding } from "./source.ts";
 import { compileSchema, type Check } from "./validate.ts";
 
 /** A type whose manifest is valid and whose code was found. */

@@ -1,5 +1,5 @@
 // JSON Pointers, as ajv names places, in the tree of a source.
-import type { Node } from "./document.ts";
+import type { Node } from "./tree.ts";
 
 /** The deepest node on the way to the pointer, and what of the pointer is left. */
 export function findNode(

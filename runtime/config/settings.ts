@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { RuntimeSettings } from "../../schema/types.ts";
 import { SpoolwayError } from "../errors.ts";
 import { parseDuration } from "../timing.ts";
-import type { MapNode } from "./document.ts";
+import type { MapNode } from "./tree.ts";
 import type { ConnectorSettings, SupervisorSettings } from "./model.ts";
 import { findNode } from "./pointer.ts";
 import type { Finding } from "./source.ts";

@@ -6,7 +6,7 @@ import { errnoOf } from "../errors.ts";
 import { isInstanceName } from "../spool/names.ts";
 import { configCheck, readManifest, type FoundType, type ManifestResult } from "./manifest.ts";
 import type { ConfigProblem } from "./model.ts";
-import { readText } from "./source.ts";
+import { readText } from "./read.ts";
 import { clip, didYouMean } from "./suggest.ts";
 import type { Check } from "./validate.ts";
 

@@ -1,7 +1,7 @@
 // JSON Schema over a tree with places: every mistake at once, values from ${…} coerced to what the schema wants, secrets found.
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import addFormats from "ajv-formats";
-import { toPlain, type MapNode, type Node, type ScalarNode } from "./document.ts";
+import { toPlain, type MapNode, type Node, type ScalarNode } from "./tree.ts";
 import { explain } from "./explain.ts";
 import { isBare } from "./interpolate.ts";
 import { findNode, pointerParts } from "./pointer.ts";

@@ -20,6 +20,7 @@ const scanUnwatchedMs = 1000;
 const unfinishedLookMs = 250;
 /** Only small drops at the head of a lane are kept in memory whole: a message that is sent at once is read once. */
 const cachedBytesMax = 65_536;
+const skipsPerTurn = 32;
 const parkedMany = 5000;
 const perLane = 500;
 
@@ -54,6 +55,8 @@ export class Looker {
   #rewindWanted = false;
   #watched = false;
   #lastScanAt = 0;
+  /** On performance.now()'s clock. */
+  #restUntil = 0;
   #wakeUp = Promise.withResolvers<void>();
   #running: Promise<void> = Promise.resolve();
 
@@ -195,11 +198,24 @@ export class Looker {
     return this.#held.has(file) || this.#unfinished.has(file);
   }
 
+  /**
+   * Looks at drops until enough lanes are ready. Drops of lanes that are full are read to be skipped: while something is being sent, that takes at most a
+   * fifth of the time, so that a message does not cost more because many wait.
+   */
   async #fill(): Promise<void> {
+    if (performance.now() < this.#restUntil && this.#lanes.active > 0) return;
+    const began = performance.now();
+    let skipped = 0;
     for (let count = 1; this.#port.wanted() > 0 && !this.#closed.signal.aborted; count += 1) {
       const waiting = this.backlog.next();
       if (waiting === undefined) return;
+      const isKnown = waiting.lane !== undefined;
       await this.#look(waiting);
+      if (!isKnown && waiting.lane !== undefined) skipped += 1;
+      if (skipped >= skipsPerTurn && this.#lanes.active > 0) {
+        this.#restUntil = performance.now() + 4 * (performance.now() - began);
+        return;
+      }
       if (count % 32 === 0) await nextTurn();
     }
   }
@@ -267,7 +283,11 @@ export class Looker {
   /** Until woken, or until it is time to scan or to look at what is unfinished. */
   async #wait(): Promise<void> {
     if (this.#hints.size > 0 || (this.#rewindWanted && this.#port.isStarving())) return nextTurn();
-    const ms = this.#unfinished.size > 0 ? unfinishedLookMs : this.#watched ? scanEveryMs : scanUnwatchedMs;
+    const restMs = this.#restUntil - performance.now();
+    const ms = Math.min(
+      this.#unfinished.size > 0 ? unfinishedLookMs : this.#watched ? scanEveryMs : scanUnwatchedMs,
+      restMs > 0 ? restMs : Infinity,
+    );
     const timer = setTimeout(() => this.wake(), ms);
     await this.#wakeUp.promise;
     clearTimeout(timer);

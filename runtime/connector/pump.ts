@@ -48,8 +48,8 @@ export class Pump {
     });
     this.#schedule = new Schedule((entry) => this.#takeRetry(entry));
     this.#looker = new Looker(outbox, this.#lanes, settings, status, log, {
-      wanted: () => Math.max(settings.concurrency * 2, 64) - this.#lanes.active,
-      isStarving: () => this.#lanes.active < settings.concurrency * 2,
+      wanted: () => settings.concurrency * 2 - this.#lanes.active,
+      isStarving: () => this.#lanes.active < settings.concurrency,
       ready: (lane) => this.#enqueue(lane),
     });
     this.#handler = new Handler(outbox, sender, this.#looker, this.#schedule, status, log);

@@ -21,7 +21,9 @@ function adviseOn(connector: ConnectorReport): string[] {
   return [
     ...(trouble === undefined ? [] : [`${name}: ${trouble}`]),
     ...(unclaimed > 0
-      ? [`${name}: ${count(unclaimed, "drop")} not finished or not readable yet, in spool/outbox/${name}`]
+      ? [
+          `${name}: ${count(unclaimed, "file")} in spool/outbox/${name} that are no drops (*.json): attachments, or forgotten`,
+        ]
       : []),
     ...(failed > 0
       ? [`${name}: ${count(failed, "message")} could not be sent: spoolway failed list ${name}`]

@@ -45,7 +45,7 @@ export interface ConnectorReport {
   in_flight: number;
   retrying: number;
   failed: number;
-  /** Drops that it looked at and that are not finished, or of no use. */
+  /** Files in its outbox that are no drops. */
   unclaimed?: number;
   oldest_waiting_s?: number;
   error?: { code: string; message: string };

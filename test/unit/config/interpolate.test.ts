@@ -204,7 +204,7 @@ describe("secrets", () => {
     ["a text for a group with a secret", ["account: SECRETVALUE"], false],
     [
       "an anchor, an alias, a tag without quotes",
-      ["token: &SECRETVALUE", "any: *SECRETVALUE2", "url: !SECRETVALUE"],
+      ["token: &SECRETVALUE", "any: *TOPSECRETWORD", "url: !SECRETVALUE"],
       false,
     ],
     ["a comment", ["token: #SECRETVALUE"], false],

@@ -1,0 +1,51 @@
+// What the documentation's pages hold, for the tests that keep them true.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "./command.ts";
+
+export interface Block {
+  /** What stands after the opening fence: `bash run`. */
+  info: string;
+  text: string;
+  /** The comment on the last line before the fence, without its marks: the file that the block shows. */
+  note: string | undefined;
+}
+
+/** The text of a page, by its path from the project's root. */
+export const page = (path: string): string => readFileSync(join(projectRoot, path), "utf8");
+
+/** The pages for users: README.md and docs/*.md. */
+export function pages(): string[] {
+  const docs = readdirSync(join(projectRoot, "docs")).filter((name) => name.endsWith(".md"));
+  return ["README.md", ...docs.map((name) => `docs/${name}`)];
+}
+
+/** The fenced blocks of a page, in order. */
+export function blocks(text: string): Block[] {
+  const found: Block[] = [];
+  let note: string | undefined;
+  let open: { info: string; lines: string[] } | undefined;
+  for (const line of text.split("\n")) {
+    if (open !== undefined) {
+      if (line !== "```") open.lines.push(line);
+      else {
+        found.push({ info: open.info, text: `${open.lines.join("\n")}\n`, note });
+        open = undefined;
+        note = undefined;
+      }
+    } else if (line.startsWith("```")) open = { info: line.slice(3).trim(), lines: [] };
+    else if (line.trim() !== "") note = /^<!-- (\S+) -->$/.exec(line)?.[1];
+  }
+  return found;
+}
+
+/** The part of a page below the heading `title`, up to the next heading of the same or a higher level. */
+export function section(text: string, title: string): string {
+  const lines = text.split("\n");
+  const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === title);
+  if (start === -1) throw new Error(`there is no heading "${title}"`);
+  const level = /^#+/.exec(lines[start] ?? "")?.[0].length ?? 1;
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => (/^(#+) /.exec(line)?.[1]?.length ?? 99) <= level);
+  return rest.slice(0, end === -1 ? undefined : end).join("\n");
+}
