@@ -6,13 +6,14 @@ use JSON::PP;
 
 my $home = $ENV{SPOOLWAY_HOME} // ".";
 my $spool = "$home/spool";
+my $json = JSON::PP->new->utf8->canonical;    # the same answer in the same bytes: a hash has no order
 mkdir "$home/done";
 
 sub drop {
     my ($connector, $message) = @_;
     my $outbox = "$spool/outbox/$connector";
     open(my $file, ">:raw", "$outbox/.$message->{id}.tmp") or die "$outbox: $!";
-    print $file encode_json($message);
+    print $file $json->encode($message);
     close($file) or die "$outbox: $!";
     rename("$outbox/.$message->{id}.tmp", "$outbox/$message->{id}.json") or die "$outbox: $!";
 }
@@ -21,7 +22,7 @@ while (1) {
     opendir(my $folder, "$spool/inbox") or die "$spool/inbox: $!";
     for my $name (sort grep { /\.json$/ } readdir $folder) {
         open(my $file, "<:raw", "$spool/inbox/$name") or die "$name: $!";
-        my $event = decode_json(do { local $/; <$file> });
+        my $event = $json->decode(do { local $/; <$file> });
         my $text = $event->{content}{text};
         my $is_self = ($event->{sender} // {})->{is_self};
         if ($event->{kind} eq "message" && $event->{reply} && defined $text && !$is_self) {

@@ -2,12 +2,13 @@
 //
 //   once      the table, or JSON; exit code 0 when all is well, else 1
 //   --watch   in a terminal the table anew every second; else a line (or a JSON object) when something has changed. Until Ctrl-C
+import { sleep } from "../timing.ts";
 import type { CommandContext } from "./context.ts";
-import { collect, configuredAt, type Report } from "./status/collect.ts";
+import { collect, configuredAt } from "./status/collect.ts";
+import type { Report } from "./status/report.ts";
 import { show, summary } from "./status/show.ts";
 import { clock, print } from "./text.ts";
 import { untilAsked } from "./watch.ts";
-import { sleep } from "../timing.ts";
 
 const everyMs = 1000;
 /** Counting may take a while in folders with a million files: then looks are rarer, so that watching costs a fifth of a core at most. */

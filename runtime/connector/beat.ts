@@ -1,5 +1,4 @@
 // The heartbeat: heartbeat/<name>.json, rewritten every two seconds by the main loop. A loop that is stuck does not beat, and that is the point.
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Heartbeat } from "../../schema/types.ts";
@@ -32,7 +31,13 @@ export class Beat {
 
   constructor(spool: string, name: string, type: string, status: Status, depths: () => Depths, log: Logger) {
     this.#path = join(spool, "heartbeat", `${name}.json`);
-    this.#fixed = { version: 1, name, type, pid: process.pid, run_id: randomUUID() };
+    this.#fixed = {
+      version: 1,
+      name,
+      type,
+      pid: process.pid,
+      run_id: `${process.pid}-${Math.round(performance.timeOrigin * 1000).toString(36)}`,
+    };
     this.#status = status;
     this.#depths = depths;
     this.#log = log;

@@ -9,7 +9,7 @@ import type { InboxWriter } from "../spool/inbox.ts";
 import { openMedia, storeMedia } from "../spool/media.ts";
 import { eventId, type SpoolPaths } from "../spool/names.ts";
 import { explain } from "../spool/records.ts";
-import type { StateDb } from "../spool/statedb.ts";
+import type { LazyStateDb } from "../spool/statedb.ts";
 import type { Status } from "./status.ts";
 
 const fetchTimeoutMs = 30_000;
@@ -18,10 +18,12 @@ const fetchTimeoutMs = 30_000;
 export interface Parts {
   connector: ConnectorConfig;
   home: string;
+  /** Whether an answer could be sent: only then events say how. */
+  canSend: boolean;
   paths: SpoolPaths;
   log: Logger;
   status: Status;
-  stateDb: StateDb;
+  state: LazyStateDb;
   inbox: InboxWriter;
 }
 
@@ -35,12 +37,9 @@ export function createContext(parts: Parts, signal: AbortSignal): Context {
     config: deepFreeze(connector.config),
     log,
     signal,
-    state: createState(parts.stateDb),
+    state: createState(parts.state),
     deliver: (draft: Draft) => deliver(parts, draft),
-    fetch: (input: string | URL, init: RequestInit = {}) => {
-      const signals = [signal, AbortSignal.timeout(fetchTimeoutMs), ...(init.signal ? [init.signal] : [])];
-      return fetch(input, { ...init, signal: AbortSignal.any(signals) });
-    },
+    fetch: (input: string | URL, init: RequestInit = {}) => fetchIn(signal, input, init),
     openAttachment: (attachment: Parameters<typeof openMedia>[1]) => openMedia(paths, attachment),
     heard: () => {
       status.lastReceivedAt = new Date().toISOString();
@@ -48,13 +47,30 @@ export function createContext(parts: Parts, signal: AbortSignal): Context {
   });
 }
 
+/** Nothing was sent when the other side could not even be reached. */
+const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH"]);
+
+async function fetchIn(session: AbortSignal, input: string | URL, init: RequestInit): Promise<Response> {
+  const signals = [session, AbortSignal.timeout(fetchTimeoutMs), ...(init.signal ? [init.signal] : [])];
+  try {
+    return await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+  } catch (error) {
+    // "fetch failed" says nothing: the cause does.
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    if (cause === undefined) throw error;
+    const message = `${new URL(input).host}: ${cause.message}`;
+    if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("disconnected", message, { cause });
+    throw new Error(message, { cause });
+  }
+}
+
 async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
-  const { connector, inbox, stateDb, status } = parts;
+  const { connector, inbox, state, status } = parts;
   const { key, content, ...rest } = draft;
   const id = eventId(connector.name, key);
   status.lastReceivedAt = new Date().toISOString();
   // Before attachments are fetched and stored for nothing. The writer looks again.
-  if (content?.attachments !== undefined && key !== undefined && stateDb.hasSeen(id)) {
+  if (content?.attachments !== undefined && key !== undefined && (await state.get()).hasSeen(id)) {
     status.duplicates += 1;
     return { id, duplicate: true };
   }
@@ -70,7 +86,7 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     ...withoutUndefined(rest),
     kind: rest.kind ?? "message",
     ...(content === undefined ? {} : { content: withoutUndefined(stored ?? (content as StoredContent)) }),
-    ...replyTo(connector.name, draft),
+    ...(parts.canSend ? replyTo(connector.name, draft) : {}),
   };
   const bytes = Buffer.from(`${stringify(event)}\n`);
   if (!inbound(event))
@@ -110,12 +126,12 @@ async function storeAttachment({ paths, connector }: Parts, attachment: DraftAtt
   return { ...withoutUndefined(rest), size, sha256, path };
 }
 
-function createState(db: StateDb): State {
+function createState(state: LazyStateDb): State {
   // The connector's keys and the runtime's own never meet.
   return {
-    get: async <T>(key: string) => db.get(`connector:${key}`) as T | undefined,
-    set: async (key, value) => db.set(`connector:${key}`, value),
-    delete: async (key) => db.delete(`connector:${key}`),
+    get: async <T>(key: string) => (await state.get()).get(`connector:${key}`) as T | undefined,
+    set: async (key, value) => (await state.get()).set(`connector:${key}`, value),
+    delete: async (key) => (await state.get()).delete(`connector:${key}`),
   };
 }
 

@@ -12,13 +12,13 @@ import { InboxWriter } from "../spool/inbox.ts";
 import { Outbox } from "../spool/outbox.ts";
 import { removeOldReceipts } from "../spool/retention.ts";
 import { prepareConnector } from "../spool/spool.ts";
-import { StateDb } from "../spool/statedb.ts";
+import { LazyStateDb } from "../spool/statedb.ts";
 import { sleep } from "../timing.ts";
 import { Beat } from "./beat.ts";
 import { createContext } from "./context.ts";
 import { createLogger } from "./log.ts";
 import { Pump } from "./pump.ts";
-import { resolveSdkFromAnywhere } from "./resolve.ts";
+import { resolveSdkFor } from "./resolve.ts";
 import { Sender } from "./sender.ts";
 import { runSessions } from "./session.ts";
 import { newStatus, setError } from "./status.ts";
@@ -54,8 +54,8 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
   const { name, settings } = connector;
   const paths = prepareConnector(spool, name);
   const definition = await load(connector);
-  const stateDb = await StateDb.open(paths, settings.seenKeepMs);
-  const inbox = new InboxWriter(paths, stateDb);
+  const state = new LazyStateDb(paths, settings.seenKeepMs);
+  const inbox = new InboxWriter(paths, state);
   const outbox = new Outbox(name, paths, settings);
   const sender = new Sender(outbox, settings, status, log, stop.signal);
   const pump = definition.send && new Pump(outbox, sender, settings, status, log);
@@ -68,11 +68,11 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
     () => (pump ?? unsendable ?? noDepths).depths,
     log,
   );
-  syncer = definition.sync && new Syncer(definition.sync.bind(definition), settings, stateDb, status, log);
+  syncer = definition.sync && new Syncer(definition.sync.bind(definition), settings, state, status, log);
   beat.start();
   void sweepReceipts(paths.sent, settings.sentKeepMs, log);
   await pump?.start();
-  const parts = { connector, home, paths, log, status, stateDb, inbox };
+  const parts = { connector, home, canSend: pump !== undefined, paths, log, status, state, inbox };
   try {
     await runSessions(
       {
@@ -92,7 +92,7 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
     await pump?.close();
     unsendable?.close();
     await inbox.idle();
-    stateDb.close();
+    await state.close();
     beat.stop();
   }
 }
@@ -103,7 +103,7 @@ const noDepths = {
 
 /** The connector's module. Throws connector_broken. */
 async function load({ entry, type }: ConnectorConfig): Promise<ConnectorDefinition<unknown, unknown>> {
-  resolveSdkFromAnywhere();
+  resolveSdkFor(entry);
   let loaded: { default?: Partial<ConnectorDefinition<unknown, unknown>> };
   try {
     loaded = (await import(pathToFileURL(entry).href)) as typeof loaded;

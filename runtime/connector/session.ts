@@ -60,7 +60,13 @@ async function runSession(parts: SessionParts, stop: AbortSignal): Promise<Spool
   stop.addEventListener("abort", giveUpConnecting, { once: true });
   let session: unknown;
   try {
-    session = await withTimeout(definition.connect(ctx), settings.connectTimeoutMs, "connect", ending);
+    const connecting = definition.connect(ctx);
+    // One that comes too late is nobody's: left open it would go on receiving beside the next.
+    connecting.then(
+      (late) => void (session === undefined && ending.signal.aborted && closeSession(parts, late)),
+      () => undefined,
+    );
+    session = await withTimeout(connecting, settings.connectTimeoutMs, "connect", ending);
   } catch (thrown) {
     ending.abort();
     return connectError(thrown);

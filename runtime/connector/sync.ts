@@ -3,7 +3,7 @@
 import type { ConnectorSettings } from "../config/model.ts";
 import { toSpoolwayError } from "../errors.ts";
 import type { Context, Logger, SyncContext, SyncResult } from "../sdk.ts";
-import type { StateDb } from "../spool/statedb.ts";
+import type { LazyStateDb } from "../spool/statedb.ts";
 import { backoffMs, sleep } from "../timing.ts";
 import { clearError, setError, type Status } from "./status.ts";
 
@@ -14,15 +14,15 @@ const cursorKey = "runtime:cursor";
 export class Syncer {
   readonly #sync: Sync;
   readonly #settings: ConnectorSettings;
-  readonly #db: StateDb;
+  readonly #state: LazyStateDb;
   readonly #status: Status;
   readonly #log: Logger;
   #demanded = new AbortController();
 
-  constructor(sync: Sync, settings: ConnectorSettings, db: StateDb, status: Status, log: Logger) {
+  constructor(sync: Sync, settings: ConnectorSettings, state: LazyStateDb, status: Status, log: Logger) {
     this.#sync = sync;
     this.#settings = settings;
-    this.#db = db;
+    this.#state = state;
     this.#status = status;
     this.#log = log;
   }
@@ -68,7 +68,8 @@ export class Syncer {
 
   /** One call; true when the connector says that there is more. */
   async #once(session: unknown, ctx: Context): Promise<boolean> {
-    const since = this.#db.get(cursorKey) as string | undefined;
+    const db = await this.#state.get();
+    const since = db.get(cursorKey) as string | undefined;
     const deliveries: Array<Promise<unknown>> = [];
     const result = await this.#sync(session, since, {
       ...ctx,
@@ -81,7 +82,7 @@ export class Syncer {
     });
     // Also what the connector did not wait for. One that failed keeps the cursor where it was.
     await Promise.all(deliveries);
-    if (result.cursor !== since) this.#db.set(cursorKey, result.cursor);
+    if (result.cursor !== since) db.set(cursorKey, result.cursor);
     this.#status.lastSyncAt = new Date().toISOString();
     return result.more === true && result.cursor !== since;
   }

@@ -5,7 +5,7 @@ import type { OutgoingMessage } from "../../schema/types.ts";
 import { outgoingMessage } from "../../schema/validators/messages.js";
 import { SpoolwayError } from "../errors.ts";
 import { makeFolder } from "./disk.ts";
-import { sha256 } from "./drops.ts";
+import { sha256 } from "./hash.ts";
 import { inboxName, isId, spoolPaths } from "./names.ts";
 import { publish } from "./publish.ts";
 import { explain } from "./records.ts";

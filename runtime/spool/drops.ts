@@ -4,13 +4,13 @@
 //   unfinished  may still be being written: look again; refused if it stays like this for the settle time
 //   refused     can never become a message
 //   gone        its producer took it back
-import { createHash } from "node:crypto";
 import { closeSync, fstatSync, lstatSync, readSync, type BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { DeadLetter, OutgoingMessage, RetryRecord } from "../../schema/types.ts";
 import { deadLetter, outgoingMessage, retry } from "../../schema/validators/messages.js";
 import { type Code, errnoOf, SpoolwayError } from "../errors.ts";
 import { openForReading } from "./disk.ts";
+import { sha256 } from "./hash.ts";
 import { parseJson } from "./json.ts";
 import { dropId, isId } from "./names.ts";
 import { type Accepted, explain } from "./records.ts";
@@ -188,10 +188,6 @@ function unwrap(value: object, bytes: Buffer, derived: () => string): Drop {
       contentSha256: record.content_sha256,
     },
   };
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function unfinished(code: Code, error: string, stat: BigIntStats, bytes: Buffer | undefined): Unfinished {

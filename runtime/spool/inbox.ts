@@ -2,7 +2,7 @@
 import { SpoolwayError } from "../errors.ts";
 import { inboxName, type SpoolPaths } from "./names.ts";
 import { publish } from "./publish.ts";
-import type { StateDb } from "./statedb.ts";
+import type { LazyStateDb } from "./statedb.ts";
 
 const maxBatch = 256;
 
@@ -15,13 +15,13 @@ interface Waiting {
 
 export class InboxWriter {
   readonly #paths: SpoolPaths;
-  readonly #state: StateDb;
+  readonly #state: LazyStateDb;
   #queue: Waiting[] = [];
   /** Ids being published now: a redelivery that arrives meanwhile gets the same answer. */
   readonly #underway = new Map<string, Promise<{ duplicate: boolean }>>();
   #running: Promise<void> | undefined;
 
-  constructor(paths: SpoolPaths, state: StateDb) {
+  constructor(paths: SpoolPaths, state: LazyStateDb) {
     this.#paths = paths;
     this.#state = state;
   }
@@ -36,7 +36,6 @@ export class InboxWriter {
       await same;
       return { duplicate: true };
     }
-    if (this.#state.hasSeen(id)) return { duplicate: true };
     const delivery = new Promise<{ duplicate: boolean }>((resolve, reject) => {
       this.#queue.push({ id, bytes, resolve, reject });
     });
@@ -70,20 +69,26 @@ export class InboxWriter {
   }
 
   async #commit(batch: Waiting[]): Promise<void> {
-    this.#state.markOpen();
+    const state = await this.#state.get();
+    state.markOpen();
+    const fresh: Waiting[] = [];
+    for (const item of batch) {
+      if (state.hasSeen(item.id)) item.resolve({ duplicate: true });
+      else fresh.push(item);
+    }
     const outcomes = await publish(
       this.#paths.tmp,
-      batch.map((item) => ({
+      fresh.map((item) => ({
         bytes: item.bytes,
         folder: this.#paths.inbox,
         name: () => inboxName(item.id),
         exclusive: false,
       })),
     );
-    const durable = batch.filter((_item, index) => outcomes[index]?.ok);
+    const durable = fresh.filter((_item, index) => outcomes[index]?.ok);
     // A crash between here and the line below: the next start adopts the ids from the inbox.
-    this.#state.addSeen(durable.map((item) => item.id));
-    batch.forEach((item, index) => {
+    state.addSeen(durable.map((item) => item.id));
+    fresh.forEach((item, index) => {
       const outcome = outcomes[index];
       if (outcome?.ok) item.resolve({ duplicate: false });
       else item.reject(outcome?.error ?? new SpoolwayError("spool_write_failed", item.id));

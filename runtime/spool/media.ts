@@ -1,5 +1,4 @@
 // Attachment bytes: spool/media/<sha256>, written once (I2), streamed in both directions, confined to where attachments may lie.
-import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, read, readlinkSync, realpathSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
@@ -7,6 +6,7 @@ import { Readable } from "node:stream";
 import type { OutgoingAttachment } from "../../schema/types.ts";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { createFile, linkExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
+import { createSha256 } from "./hash.ts";
 import type { SpoolPaths } from "./names.ts";
 import { tmpPath } from "./tmp.ts";
 
@@ -29,7 +29,7 @@ export async function storeMedia(
   maxBytes: number,
 ): Promise<StoredMedia> {
   const temp = tmpPath(paths.tmp);
-  const hash = createHash("sha256");
+  const hash = createSha256();
   let size = 0;
   const fd = createFile(temp);
   try {

@@ -1,6 +1,6 @@
 // Names in the spool: what they are made of and how they are read back.
-import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { createSha256, randomBytes } from "./hash.ts";
 
 /** Folders with one folder per connector below. */
 export const perConnector = ["outbox", "sending", "retry", "sent", "failed", "state"] as const;
@@ -45,7 +45,7 @@ function base32(digest: Buffer): string {
 export function eventId(connector: string, key: readonly string[] | undefined): string {
   if (key === undefined) return base32(randomBytes(32));
   return base32(
-    createHash("sha256")
+    createSha256()
       .update(`${connector}\0${JSON.stringify(key)}`)
       .digest(),
   );
@@ -53,7 +53,7 @@ export function eventId(connector: string, key: readonly string[] | undefined): 
 
 /** The id of a drop that declares none: the same file is the same message, also after a power cut. */
 export function dropId(connector: string, file: string, mtimeNs: bigint, bytes: Uint8Array): string {
-  const hash = createHash("sha256").update(`${connector}\0${file}\0${mtimeNs}\0`);
+  const hash = createSha256().update(`${connector}\0${file}\0${mtimeNs}\0`);
   return base32(hash.update(bytes).digest());
 }
 

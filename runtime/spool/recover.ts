@@ -29,11 +29,16 @@ export interface Recovered {
 export async function recover(outbox: Outbox): Promise<Recovered> {
   const { paths } = outbox;
   const retries = new Map<string, RetryEntry>();
+  let repaired = false;
+  const drop = (path: string): void => {
+    repaired = true;
+    remove(path);
+  };
   for await (const { name: file } of await opendir(paths.retry)) {
     const parsed = parseRetryName(file);
     if (parsed === undefined) continue; // not ours; left alone
     if (isFinished(outbox, parsed.id, parsed.attempt))
-      remove(join(paths.retry, file)); // R3
+      drop(join(paths.retry, file)); // R3
     else retries.set(parsed.id, { file, ...parsed });
   }
   const claims = new Map<string, { file: string; attempt: number }>();
@@ -41,22 +46,22 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
     const parsed = parseClaimName(file);
     if (parsed === undefined) continue;
     if (retries.has(parsed.id) || isFinished(outbox, parsed.id, parsed.attempt)) {
-      remove(join(paths.sending, file)); // R2, R3
+      drop(join(paths.sending, file)); // R2, R3
     } else if ((claims.get(parsed.id)?.attempt ?? 0) < parsed.attempt) {
       claims.set(parsed.id, { file, attempt: parsed.attempt });
     }
   }
   const recovered: Recovered = { uncertain: [], retries: [...retries.values()], broken: [] };
   for (const [id, { file, attempt }] of claims) {
-    const drop = outbox.readAccepted("sending", file, id);
-    if (drop.kind === "message") recovered.uncertain.push(interrupted(drop.entry, attempt));
-    else if (drop.kind !== "gone") {
+    const read = outbox.readAccepted("sending", file, id);
+    if (read.kind === "message") recovered.uncertain.push(interrupted(read.entry, attempt));
+    else if (read.kind !== "gone") {
       recovered.broken.push(file);
-      await breakClaim(outbox, file, id, drop.error);
+      await breakClaim(outbox, file, id, read.error);
     }
   }
   await finishRefusals(outbox);
-  await Promise.all([syncFolder(paths.sending), syncFolder(paths.retry)]);
+  if (repaired) await Promise.all([syncFolder(paths.sending), syncFolder(paths.retry)]);
   // Oldest first: they head their lanes in the order in which they were accepted.
   recovered.uncertain.sort((a, b) => (a.acceptedAt < b.acceptedAt ? -1 : 1));
   return recovered;

@@ -11,6 +11,24 @@ import { parseInboxName, type SpoolPaths } from "./names.ts";
 const lookBackMs = 5 * 60_000;
 const pruneEveryMs = 3_600_000;
 
+/** Opens the database when it is first needed: many connectors neither receive nor keep anything for a long time. */
+export class LazyStateDb {
+  readonly #open: () => Promise<StateDb>;
+  #opened: Promise<StateDb> | undefined;
+
+  constructor(paths: SpoolPaths, seenKeepMs: number) {
+    this.#open = () => StateDb.open(paths, seenKeepMs);
+  }
+
+  get(): Promise<StateDb> {
+    return (this.#opened ??= this.#open());
+  }
+
+  async close(): Promise<void> {
+    (await this.#opened)?.close();
+  }
+}
+
 export class StateDb {
   readonly #db: DatabaseSync;
   readonly #paths: SpoolPaths;

@@ -1,5 +1,4 @@
 // Files that have no name yet, in spool/tmp. The name says which process writes it, so that a sweep removes only what nobody writes any more.
-import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -17,10 +16,10 @@ function pidSpace(): string {
   } catch {
     // no /proc: pids are the host's
   }
-  return createHash("sha256").update(`${hostname()}\0${namespace}`).digest("hex").slice(0, 8);
+  return `${hostname()}.${namespace}`.replaceAll(/[^A-Za-z0-9.]/g, "").slice(0, 80);
 }
 
-/** A fresh path in tmp/: `<host>-<pid>-<start>-<n>`. */
+/** A fresh path in tmp/: `<host and pid namespace>-<pid>-<start>-<n>`. */
 export function tmpPath(tmp: string): string {
   ownPrefix ??= `${pidSpace()}-${process.pid}-${Date.now().toString(36)}`;
   counter += 1;
@@ -34,7 +33,7 @@ export function sweepTmp(tmp: string): number {
   const here = pidSpace();
   let removed = 0;
   for (const name of readdirSync(tmp)) {
-    const match = /^([0-9a-f]{8})-(\d+)-/.exec(name);
+    const match = /^([A-Za-z0-9.]+)-(\d+)-/.exec(name);
     const abandoned =
       match?.[1] === here ? !isAlive(Number(match[2])) : ageMs(join(tmp, name)) > otherHostMaxAgeMs;
     if (abandoned && remove(join(tmp, name))) removed += 1;

@@ -7,7 +7,7 @@ import { createLogger } from "../../runtime/connector/log.ts";
 import { newStatus } from "../../runtime/connector/status.ts";
 import { InboxWriter } from "../../runtime/spool/inbox.ts";
 import { openSpool, prepareConnector } from "../../runtime/spool/spool.ts";
-import { StateDb } from "../../runtime/spool/statedb.ts";
+import { LazyStateDb } from "../../runtime/spool/statedb.ts";
 import { connectorConfig } from "./config.ts";
 import { inTurns, median, report, spread } from "./measure.ts";
 
@@ -18,10 +18,20 @@ async function deliver(folder: string, count: number, inFlight: number): Promise
   const spool = join(folder, "spool");
   await openSpool(spool);
   const paths = prepareConnector(spool, "bench");
-  const stateDb = await StateDb.open(paths, 1e9);
-  const inbox = new InboxWriter(paths, stateDb);
+  const state = new LazyStateDb(paths, 1e9);
+  await state.get();
+  const inbox = new InboxWriter(paths, state);
   const connector = connectorConfig("bench", folder);
-  const parts = { connector, home: folder, paths, log: createLogger(), status: newStatus(), stateDb, inbox };
+  const parts = {
+    connector,
+    home: folder,
+    canSend: true,
+    paths,
+    log: createLogger(),
+    status: newStatus(),
+    state,
+    inbox,
+  };
   const ctx = createContext(parts, new AbortController().signal);
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -37,7 +47,7 @@ async function deliver(folder: string, count: number, inFlight: number): Promise
   const began = performance.now();
   await Promise.all(Array.from({ length: inFlight }, worker));
   const perSecond = (count / (performance.now() - began)) * 1000;
-  stateDb.close();
+  await state.close();
   return perSecond;
 }
 

@@ -1,6 +1,6 @@
 // What a person should do, in the order in which it matters: mistakes in the configuration, connectors that do not work, what lies around.
 import { count } from "../text.ts";
-import type { ConnectorReport, Report } from "./collect.ts";
+import type { ConnectorReport, Report } from "./report.ts";
 
 /** One line each, without control over the terminal: the caller cleans them. */
 export function advise(report: Omit<Report, "ok" | "to_do">): string[] {

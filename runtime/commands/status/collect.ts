@@ -1,58 +1,21 @@
 // What `spoolway status` knows, from files alone: the supervisor's status, the heartbeats, and the folders as they are now.
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
-import type { ConnectorStatus, Heartbeat, SupervisorStatus } from "../../../schema/types.ts";
+import type { ConnectorStatus } from "../../../schema/types.ts";
 import { errnoOf } from "../../errors.ts";
 import { readHeartbeat } from "../../spool/heartbeats.ts";
 import { isDropName, spoolPaths } from "../../spool/names.ts";
-import { type BusState, lookAtBus, notRunning } from "../bus.ts";
+import { lookAtBus, notRunning } from "../bus.ts";
 import { advise } from "./advice.ts";
+import type { ConnectorReport, Report } from "./report.ts";
 
-/** The JSON of `status --json`. */
-export interface Report {
-  /** True when the bus runs and nothing needs a person. */
-  ok: boolean;
-  bus: {
-    state: BusState;
-    pid?: number;
-    host?: string;
-    started_at?: string;
-    beat_at?: string;
-    version?: string;
-  };
-  connectors: ConnectorReport[];
-  orphan_outboxes: NonNullable<SupervisorStatus["orphan_outboxes"]>;
-  config_errors: string[];
-  /** What a person should do, most urgent first. */
-  to_do: string[];
+/** Name and type of what connectors.yml has, and its mistakes. */
+export interface Configured {
+  connectors: Array<{ name: string; type: string }>;
+  errors: string[];
 }
 
-export interface ConnectorReport {
-  name: string;
-  type: string;
-  /** As in the supervisor's status; "unknown" while no bus runs, whatever the last one said. */
-  state: ConnectorStatus["state"] | "unknown";
-  /** About receiving. "unknown" when nothing fresh says otherwise. */
-  liveness: Heartbeat["liveness"];
-  pid?: number;
-  restarts?: number;
-  next_start_at?: string;
-  last_received_at?: string;
-  last_sent_at?: string;
-  last_sync_at?: string;
-  /** Files now: in outbox/, sending/, retry/ and failed/. */
-  waiting: number;
-  in_flight: number;
-  retrying: number;
-  failed: number;
-  /** Files in its outbox that are no drops. */
-  unclaimed?: number;
-  oldest_waiting_s?: number;
-  error?: { code: string; message: string };
-  user_action?: string;
-}
-
-/** `names`: name and type of what connectors.yml has, asked for only where no running bus knows. */
+/** `names` is asked for only where no running bus knows. */
 export async function collect(spool: string, names: () => Promise<Configured>): Promise<Report> {
   const { state, status } = lookAtBus(spool);
   // What a dead bus said last is not true any more: only what it left in the folders is.
@@ -76,11 +39,6 @@ export async function collect(spool: string, names: () => Promise<Configured>): 
   report.to_do = [...(why === undefined ? [] : [capital(why)]), ...advise(report)];
   report.ok = why === undefined && isHealthy(report);
   return report;
-}
-
-export interface Configured {
-  connectors: Array<{ name: string; type: string }>;
-  errors: string[];
 }
 
 /** Dead letters are history that a person may keep; everything else that needs one is not healthy. */

@@ -2,7 +2,7 @@
 import { columns } from "../../config/columns.ts";
 import { painter } from "../../config/report.ts";
 import { ago, count, oneLine, span } from "../text.ts";
-import type { ConnectorReport, Report } from "./collect.ts";
+import type { ConnectorReport, Report } from "./report.ts";
 
 type Paint = ReturnType<typeof painter>;
 

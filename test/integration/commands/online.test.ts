@@ -26,6 +26,7 @@ async function start(): Promise<{ bus: Bus; port: number }> {
 const post = (port: number, text: string): Promise<Response> =>
   fetch(`http://127.0.0.1:${port}/`, {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({ text, sender: "ada", conversation_id: "c" }),
   });
 

@@ -87,7 +87,8 @@ let posted = 0;
 
 async function post(port: number, fields: Record<string, unknown>): Promise<string> {
   const body = JSON.stringify({ conversation_id: "page", sender: "ada", ...fields });
-  const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", headers, body });
   return ((await response.json()) as { id: string }).id;
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { stateOf } from "../../../runtime/commands/bus.ts";
 import { secondsToMs, toCount, toTime } from "../../../runtime/commands/flags.ts";
 import { advise } from "../../../runtime/commands/status/advice.ts";
-import type { ConnectorReport } from "../../../runtime/commands/status/collect.ts";
+import type { ConnectorReport } from "../../../runtime/commands/status/report.ts";
 import { line } from "../../../runtime/commands/tail/show.ts";
 import { ago, clip, clock, oneLine, span } from "../../../runtime/commands/text.ts";
 import type { InboundEvent, SupervisorStatus } from "../../../schema/types.ts";

@@ -7,7 +7,7 @@ import { InboxWriter } from "../../../runtime/spool/inbox.ts";
 import { inboxName, type SpoolPaths } from "../../../runtime/spool/names.ts";
 import { publishOne } from "../../../runtime/spool/publish.ts";
 import { openSpool, prepareConnector } from "../../../runtime/spool/spool.ts";
-import { StateDb } from "../../../runtime/spool/statedb.ts";
+import { LazyStateDb, StateDb } from "../../../runtime/spool/statedb.ts";
 
 let root: string;
 let paths: SpoolPaths;
@@ -22,36 +22,36 @@ const bytes = (text: string): Buffer => Buffer.from(JSON.stringify({ text }));
 const inbox = (): string[] => readdirSync(join(root, "inbox")).sort();
 
 test("what was delivered lies in the inbox when deliver resolves, and tmp/ is empty", async () => {
-  const db = await StateDb.open(paths, keepMs);
+  const db = new LazyStateDb(paths, keepMs);
   const writer = new InboxWriter(paths, db);
   expect(await writer.deliver("a", bytes("1"))).toEqual({ duplicate: false });
   expect(inbox()).toHaveLength(1);
   expect(readFileSync(join(root, "inbox", inbox()[0] ?? ""), "utf8")).toBe('{"text":"1"}');
   expect(readdirSync(join(root, "tmp"))).toEqual([]);
-  db.close();
+  await db.close();
 });
 
 test("the same id is one file: later, at once, and by the next process", async () => {
-  let db = await StateDb.open(paths, keepMs);
+  let db = new LazyStateDb(paths, keepMs);
   let writer = new InboxWriter(paths, db);
   const at_once = await Promise.all([1, 2, 3].map(() => writer.deliver("a", bytes("1"))));
   expect(at_once.map((one) => one.duplicate)).toEqual([false, true, true]);
   expect(await writer.deliver("a", bytes("1"))).toEqual({ duplicate: true });
-  db.close();
-  db = await StateDb.open(paths, keepMs);
+  await db.close();
+  db = new LazyStateDb(paths, keepMs);
   writer = new InboxWriter(paths, db);
   expect(await writer.deliver("a", bytes("1"))).toEqual({ duplicate: true });
   expect(inbox()).toHaveLength(1);
-  db.close();
+  await db.close();
 });
 
 test("hundreds in flight share commits, and arrival order is name order", async () => {
-  const db = await StateDb.open(paths, keepMs);
+  const db = new LazyStateDb(paths, keepMs);
   const writer = new InboxWriter(paths, db);
   const ids = Array.from({ length: 700 }, (_, n) => `id${String(n).padStart(4, "0")}`);
   await Promise.all(ids.map((id) => writer.deliver(id, bytes(id))));
   expect(inbox().map((name) => name.slice(24, -5))).toEqual(ids);
-  db.close();
+  await db.close();
 });
 
 test("a process that died between the publish and the seen-set: the next one adopts the id", async () => {
@@ -59,14 +59,14 @@ test("a process that died between the publish and the seen-set: the next one ado
   first.markOpen();
   await publishOne(paths.tmp, paths.inbox, inboxName("lost"), bytes("x"));
   // No close(): the process was killed.
-  const db = await StateDb.open(paths, keepMs);
-  expect(db.hasSeen("lost")).toBe(true);
+  const db = new LazyStateDb(paths, keepMs);
+  expect((await db.get()).hasSeen("lost")).toBe(true);
   expect(await new InboxWriter(paths, db).deliver("lost", bytes("x"))).toEqual({ duplicate: true });
-  db.close();
+  await db.close();
 });
 
 test("a spool that cannot be written rejects, and a redelivery later succeeds", async () => {
-  const db = await StateDb.open(paths, keepMs);
+  const db = new LazyStateDb(paths, keepMs);
   const writer = new InboxWriter(paths, db);
   rmSync(paths.tmp, { recursive: true });
   writeFileSync(paths.tmp, "in the way");
@@ -75,7 +75,7 @@ test("a spool that cannot be written rejects, and a redelivery later succeeds", 
   await openSpool(root);
   expect(await writer.deliver("a", bytes("1"))).toEqual({ duplicate: false });
   expect(inbox()).toHaveLength(1);
-  db.close();
+  await db.close();
 });
 
 test("the key-value store keeps JSON and survives the process", async () => {
@@ -86,5 +86,5 @@ test("the key-value store keeps JSON and survives the process", async () => {
   db = await StateDb.open(paths, keepMs);
   expect([db.get("cursor"), db.get("gone")]).toEqual([{ page: 3 }, undefined]);
   expect(existsSync(join(paths.state, "state.db"))).toBe(true);
-  db.close();
+  await db.close();
 });
