@@ -14,6 +14,8 @@ const neededMajor = 26;
 const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
+  // Stripped and compiled once, not at every call: half the start time. Where the folder cannot be written nothing is kept.
+  enableCompileCache(join(here, "..", "node_modules", ".cache", "spoolway"));
   import("./main.ts").then(({ main }) => main());
 } else {
   const node = findNode(here);
@@ -24,6 +26,11 @@ if (Number(process.versions.node.split(".")[0]) >= neededMajor) {
   } else {
     launch(node);
   }
+}
+
+function enableCompileCache(folder) {
+  // A builtin that an older Node does not have cannot be imported by name.
+  process.getBuiltinModule("module").enableCompileCache(folder);
 }
 
 /** node_modules/.bin/node of the nearest folder that has one. */

@@ -6,16 +6,15 @@
 //
 // Following: the watch only hints at names; a scan finds what it missed. Names of different processes can be out of order by milliseconds, so a scan
 // looks back a few seconds from the newest name, past the names that were seen (schema/README.md, "RACE reader of the inbox").
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InboundEvent } from "../../schema/types.ts";
 import { inbound } from "../../schema/validators/messages.js";
 import { painter } from "../config/report.ts";
-import { errnoOf } from "../errors.ts";
 import { formatTime, parseInboxName } from "../spool/names.ts";
 import { sleep } from "../timing.ts";
 import type { CommandContext } from "./context.ts";
 import { toCount, toTime } from "./flags.ts";
+import { readRegularFile, Turns } from "./read-file.ts";
 import { nextPage, pageBefore } from "./tail/inbox.ts";
 import { line } from "./tail/show.ts";
 import { oneLine, print } from "./text.ts";
@@ -68,6 +67,7 @@ class Tail {
   private floor = "";
   private readonly hinted = new Set<string>();
   private hint = new AbortController();
+  private readonly turns = new Turns();
   private watcher: { close(): void } | undefined;
 
   constructor(context: CommandContext, connector: string | undefined) {
@@ -208,11 +208,13 @@ class Tail {
     name: string,
     complain: boolean,
   ): Promise<{ event: InboundEvent; text: string } | undefined> {
+    await this.turns.turn();
     let text: string;
     try {
-      text = (await readFile(join(this.folder, name), "utf8")).trim();
+      const found = readRegularFile(join(this.folder, name));
+      if (found === undefined) return undefined;
+      text = found.trim();
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return undefined;
       if (complain) this.complain(name, (error as Error).message);
       return undefined;
     }

@@ -58,6 +58,11 @@ function parse(path: string): Source {
       const [target] = node.arguments;
       if (target && ts.isStringLiteralLike(target)) imports.push(importOf(path, target.text));
     } else if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
+      const [target] = node.arguments;
+      // process.getBuiltinModule is an import too, only a late one.
+      const late =
+        node.expression.name.text === "getBuiltinModule" && target && ts.isStringLiteralLike(target);
+      if (late) imports.push(importOf(path, target.text));
       calls.push(`${node.expression.name.text}${node.arguments.length === 0 ? "()" : ""}`);
     }
     ts.forEachChild(node, visit);

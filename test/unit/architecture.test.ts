@@ -28,7 +28,7 @@ const layers: string[][] = [
 ];
 
 /** Pure text, no file is touched: ground, although they live in the spool's folder as a part of its specification. */
-const pure = ["runtime/spool/names.ts", "runtime/spool/json.ts"];
+const pure = ["runtime/spool/names.ts", "runtime/spool/hash.ts", "runtime/spool/json.ts"];
 const ground = layers.findIndex((parts) => parts.includes("runtime/"));
 
 function layerOf(path: string): { rank: number; part: string } {

@@ -1,11 +1,12 @@
 // The dead letters of a spool, one after the other in bounded memory, and the filters by which commands choose among them.
 import { type Dirent, lstatSync } from "node:fs";
-import { opendir, readFile } from "node:fs/promises";
+import { opendir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DeadLetter } from "../../../schema/types.ts";
 import { deadLetter } from "../../../schema/validators/messages.js";
 import { errnoOf } from "../../errors.ts";
 import { isInstanceName } from "../../spool/names.ts";
+import { readRegularFile, Turns } from "../read-file.ts";
 
 export interface Filter {
   connector?: string | undefined;
@@ -29,11 +30,13 @@ export interface Found {
 
 /** Yields what matches, connector by connector. Files that are no dead letters have the code unreadable_letter. */
 export async function* deadLetters(spool: string, filter: Filter): AsyncGenerator<Found> {
+  const turns = new Turns();
   for (const connector of await connectorsIn(join(spool, "failed"), filter.connector)) {
     const folder = join(spool, "failed", connector);
     const ids = filter.ids === undefined ? entriesOf(folder) : filter.ids;
     for await (const id of ids) {
-      const found = await readLetter(folder, connector, id);
+      await turns.turn();
+      const found = readLetter(folder, connector, id);
       if (found !== undefined && matches(found, filter)) yield found;
     }
   }
@@ -65,15 +68,15 @@ async function* entries(folder: string): AsyncGenerator<Dirent> {
 }
 
 /** undefined when it is not there (any more). */
-async function readLetter(folder: string, connector: string, id: string): Promise<Found | undefined> {
+function readLetter(folder: string, connector: string, id: string): Found | undefined {
+  if (id.includes("/")) return undefined;
   const path = join(folder, `${id}.json`);
-  if (id.includes("/") || !(lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false)) return undefined;
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
+    text = readRegularFile(path);
+    if (text === undefined) return undefined;
+  } catch {
+    text = ""; // whatever lies there, it is no letter, and is shown as that
   }
   const letter = parse(text) ?? broken(connector, id, path);
   return { connector, id, path, letter, failedMs: Date.parse(letter.failed_at) };

@@ -41,15 +41,20 @@ async function page(
 ): Promise<Page> {
   let names: string[] = [];
   let more = false;
+  let last: string | undefined; // of a full page: what comes after it need not be kept
   const shrink = (): void => {
     names.sort(order);
     more ||= names.length > size;
     names = names.slice(0, size);
+    last = names.length === size ? names.at(-1) : undefined;
   };
   try {
     for await (const { name } of await opendir(folder, { bufferSize: 1024 })) {
-      if (parseInboxName(name) === undefined || !accept(name)) continue;
-      names.push(name);
+      if (!accept(name)) continue;
+      const isKept = last === undefined || order(name, last) < 0;
+      if ((!isKept && more) || parseInboxName(name) === undefined) continue;
+      more ||= !isKept;
+      if (isKept) names.push(name);
       if (names.length >= 2 * size + 100) shrink();
     }
   } catch (error) {
