@@ -8,6 +8,7 @@
 //   other 4xx                        reject, with the answer's own words (401 and 403 too: failing is visible at once, and the server for
 //                                    incoming requests in this process must not stop for it)
 //   refused, no such host, bad TLS   retry: nothing was sent
+//   a port that fetch blocks         reject: nothing can ever be sent there
 //   no answer, connection reset      uncertain: the request may have arrived
 import { buffer } from "node:stream/consumers";
 import {
@@ -96,6 +97,11 @@ function networkError(error: unknown, url: URL): Error {
   // fetch's own text is "fetch failed"; the reason is in its cause. The URL is not repeated: it may hold a token.
   // Where a name has several addresses the cause has a code and no text.
   const reason = cause?.message || code;
+  if (reason === "bad port") {
+    return reject(`fetch does not connect to port ${url.port}`, "blocked_port", {
+      hint: "The Fetch standard blocks this port (https://fetch.spec.whatwg.org/#port-blocking). Use another one in url, then: spoolway failed retry",
+    });
+  }
   if (beforeSending.test(code)) {
     return retry(`cannot reach ${url.host}: ${reason}`, {
       hint: "Check that the receiver of url runs and can be reached; it is tried again by itself.",

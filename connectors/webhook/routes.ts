@@ -101,9 +101,12 @@ async function atEvents(parts: Parts, call: Call): Promise<void> {
   const { request, response } = call;
   const { settings, ctx } = parts;
   if (request.method === "POST") return receive(parts, call);
-  const allow = settings.page ? "GET, POST" : "POST";
   const wantsPage = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
-  if (!settings.page || !wantsPage) throw wrongMethod(allow);
+  if (!settings.page || !wantsPage) {
+    // A plain GET is what people try first.
+    const hint = `Post an event: curl -d '{"text":"hello"}' …${settings.page ? " In a browser this is a chat page." : ""}`;
+    throw wrongMethod(settings.page ? "GET, POST" : "POST", hint);
+  }
   const { html, nonce } = renderPage(ctx.name, settings);
   answer(request, response, 200, html, pageHeaders(nonce));
 }
@@ -193,14 +196,8 @@ function authorizeListener(parts: Parts, { request, query }: Call): void {
   }
 }
 
-const wrongMethod = (allow: string): Refusal =>
-  new Refusal(
-    405,
-    "method_not_allowed",
-    "this method is not allowed here",
-    `Use ${allow.replace(", ", " or ")}.`,
-    { allow },
-  );
+const wrongMethod = (allow: string, hint = `Use ${allow.replace(", ", " or ")}.`): Refusal =>
+  new Refusal(405, "method_not_allowed", "this method is not allowed here", hint, { allow });
 
 const unavailable = (code: string, message: string, status = 503): Refusal =>
   new Refusal(status, code, message, "Send it again later.", { "retry-after": String(retryAfterS) });

@@ -1,7 +1,9 @@
 // The heartbeat: heartbeat/<name>.json, rewritten every two seconds by the main loop. A loop that is stuck does not beat, and that is the point.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Heartbeat } from "../../schema/types.ts";
+import { errnoOf } from "../errors.ts";
 import { writeVolatile } from "../spool/volatile.ts";
 import type { Logger } from "../sdk.ts";
 import type { Status } from "./status.ts";
@@ -44,6 +46,7 @@ export class Beat {
   }
 
   start(): void {
+    this.#recall();
     this.#delay.enable();
     this.#timer = setInterval(() => this.now(), everyMs);
     this.now();
@@ -63,6 +66,18 @@ export class Beat {
     } catch (error) {
       // A full disk: the watchdog would restart us, which helps nobody, but it is the truth that we cannot work.
       this.#log.error("heartbeat.failed", { error });
+    }
+  }
+
+  /** A restart does not make people forget when the connector last heard or said something. */
+  #recall(): void {
+    try {
+      const last = JSON.parse(readFileSync(this.#path, "utf8")) as Partial<Heartbeat>;
+      if (typeof last.last_received_at === "string") this.#status.lastReceivedAt ??= last.last_received_at;
+      if (typeof last.last_sent_at === "string") this.#status.lastSentAt ??= last.last_sent_at;
+    } catch (error) {
+      // The first start, or a file that somebody broke: there is nothing to recall.
+      if (!(error instanceof SyntaxError) && errnoOf(error) !== "ENOENT") throw error;
     }
   }
 

@@ -42,10 +42,14 @@ export function blocks(text: string): Block[] {
 /** The part of a page below the heading `title`, up to the next heading of the same or a higher level. */
 export function section(text: string, title: string): string {
   const lines = text.split("\n");
-  const start = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === title);
-  if (start === -1) throw new Error(`there is no heading "${title}"`);
-  const level = /^#+/.exec(lines[start] ?? "")?.[0].length ?? 1;
-  const rest = lines.slice(start + 1);
-  const end = rest.findIndex((line) => (/^(#+) /.exec(line)?.[1]?.length ?? 99) <= level);
-  return rest.slice(0, end === -1 ? undefined : end).join("\n");
+  let fenced = false;
+  const levels = lines.map((line) => {
+    if (line.startsWith("```")) fenced = !fenced;
+    return fenced ? undefined : /^(#+) /.exec(line)?.[1]?.length;
+  });
+  const start = lines.findIndex((line, at) => levels[at] !== undefined && line.replace(/^#+ /, "") === title);
+  const level = levels[start];
+  if (level === undefined) throw new Error(`there is no heading "${title}"`);
+  const end = levels.findIndex((other, at) => at > start && other !== undefined && other <= level);
+  return lines.slice(start + 1, end === -1 ? undefined : end).join("\n");
 }

@@ -58,6 +58,19 @@ test("stop at connect exits 100 and says what a person should do", async () => {
   expect(calls(one)).toEqual(["connect 1"]);
 });
 
+test("a restart remembers when something was last received", async () => {
+  const options = { type: join(types, "syncing"), source: "../../../highest" };
+  const one = await startConnector(options);
+  writeFileSync(join(one.home, "highest"), "1");
+  one.tell({ type: "sync" });
+  await waitFor(() => one.heartbeat("one")?.last_received_at);
+  await one.stop();
+  const before = one.heartbeat("one")?.last_received_at;
+  const again = await startConnector({ ...options, home: one.home });
+  const beat = await again.waitForState("live");
+  expect([beat.last_received_at, beat.received]).toEqual([before, 0]);
+});
+
 test("a supervisor that is gone ends the process at once", async () => {
   const one = await sessions();
   await one.waitForState("live");

@@ -52,6 +52,13 @@ async function fateOf(
   );
 }
 
+test("a port that fetch blocks is refused with the reason, not tried until the attempts are used up", async () => {
+  const web = await open({ url: "http://127.0.0.1:1/" });
+  const error = await fateOf(web.send({}));
+  expect(error).toMatchObject({ fate: "reject", code: "blocked_port" });
+  expect(error.message).toContain("port 1");
+});
+
 test("a message is posted as JSON, signed, with its id on every try", async () => {
   const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
   const next = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

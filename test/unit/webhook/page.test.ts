@@ -36,7 +36,9 @@ describe("the page", () => {
     const status = async (options: OpenOptions): Promise<number | undefined> =>
       (await browse((await open(options)).origin)).response.statusCode;
     expect(await status({})).toBe(200);
-    expect((await fetch((await open()).origin)).status).toBe(405);
+    const plain = await fetch((await open()).origin);
+    expect(plain.status).toBe(405);
+    expect(await plain.text()).toContain("Post an event: curl");
     expect(await status({ page: false })).toBe(405);
     expect(await status({ stream: false })).toBe(405);
     expect(await status({ verify: { scheme: "bearer", token: "t" } })).toBe(405);
