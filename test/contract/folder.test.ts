@@ -1,6 +1,7 @@
 // The contract of `folder`: a user of this platform is whoever writes files.
-import { copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { waitFor } from "../helpers/wait.ts";
 import { contract } from "./suite.ts";
 
 let drop: string;
@@ -26,8 +27,10 @@ contract({
   // Somebody puts it back from .done: it says its own key, so it is the same event.
   async sayAgain({ key }) {
     const done = join(drop, ".done");
-    const moved = readdirSync(done).find((name) => name.endsWith(key ?? ""));
-    copyFileSync(join(done, moved ?? ""), join(drop, `${key}.tmp`));
+    // The event is in the inbox a moment before its file is moved away.
+    const find = () => existsSync(done) && readdirSync(done).find((name) => name.endsWith(key ?? ""));
+    const moved = await waitFor(find, { message: `${key} in .done` });
+    copyFileSync(join(done, moved), join(drop, `${key}.tmp`));
     renameSync(join(drop, `${key}.tmp`), join(drop, key ?? ""));
   },
   async sayFile({ name, bytes }) {

@@ -4,6 +4,7 @@ import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { errorTable } from "../../runtime/errors.ts";
+import { parseDuration } from "../../runtime/timing.ts";
 import { projectRoot } from "../helpers/command.ts";
 import { blocks, page, pages, section } from "../helpers/docs.ts";
 
@@ -76,6 +77,15 @@ describe("docs/operating.md explains every key of", () => {
     const known = [...keysOf(schema("runtime")), ...Object.keys(defaults.supervisor ?? {})];
     expect([...rows.keys()].filter((key) => !known.includes(key.replace("retry.", "")))).toEqual([]);
   });
+});
+
+test("the systemd unit gives the supervisor the time that it takes to end", () => {
+  const unit = blocks(page("docs/operating.md")).find(({ info }) => info === "ini")?.text ?? "";
+  const { supervisor } = parse(page("config/defaults.yml")) as { supervisor: { shutdown: string } };
+  const seconds = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]);
+  // The supervisor grants five seconds more to what it has killed.
+  expect(seconds).toBeGreaterThan(parseDuration(supervisor.shutdown) / 1000 + 5);
+  expect(unit).toMatch(/^KillMode=mixed$/m);
 });
 
 test("docs/errors.md has the fate of every code", () => {
