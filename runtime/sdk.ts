@@ -18,7 +18,7 @@ export { SpoolwayError, toSpoolwayError } from "./errors.ts";
 export type { InboundEvent, OutgoingMessage } from "../schema/types.ts";
 export type { Draft, DraftAttachment } from "./draft.ts";
 export { draftFromShorthand } from "./shorthand.ts";
-export { sleep, backoffMs, parseDuration } from "./timing.ts";
+export { sleep, within, backoffMs, parseDuration } from "./timing.ts";
 export { spawnTethered } from "./process.ts";
 export { printable } from "./printable.ts";
 export { parseJson } from "./spool/json.ts";

@@ -12,6 +12,12 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Resolves when one of these has, or after `ms`; leaves no timer behind. Rejects as the first of them does. */
+export async function within(ms: number, ...promises: Array<Promise<unknown>>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([...promises, sleep(ms, timer.signal)]).finally(() => timer.abort());
+}
+
 /** Full-jitter backoff: a random time up to min(max, base * 2^(attempt-1)). Source: AWS, "Exponential Backoff And Jitter". */
 export function backoffMs(attempt: number, baseMs: number, maxMs: number): number {
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));

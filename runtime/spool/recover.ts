@@ -1,4 +1,4 @@
-// Start-up of one connector (R1 … R6 of schema/README.md): finishes what a crash interrupted and says what is left to do. Nothing is claimed before.
+// Start-up of one connector (R1 … R7 of schema/README.md): finishes what a crash interrupted and says what is left to do. Nothing is claimed before.
 import { existsSync } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
@@ -45,6 +45,11 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
   for await (const { name: file } of await opendir(paths.sending)) {
     const parsed = parseClaimName(file);
     if (parsed === undefined) continue;
+    const retry = retries.get(parsed.id);
+    if (retry !== undefined && retry.attempt < parsed.attempt) {
+      drop(join(paths.retry, retry.file)); // R7
+      retries.delete(parsed.id);
+    }
     if (retries.has(parsed.id) || isFinished(outbox, parsed.id, parsed.attempt)) {
       drop(join(paths.sending, file)); // R2, R3
     } else if ((claims.get(parsed.id)?.attempt ?? 0) < parsed.attempt) {

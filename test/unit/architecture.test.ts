@@ -66,7 +66,7 @@ describe("imports", () => {
       return imports
         .filter(({ specifier, file }) =>
           file === undefined
-            ? specifier.startsWith("/") || /^spoolway(?!\/sdk$)/.test(specifier)
+            ? specifier.startsWith("/") || /^spoolway(?!\/sdk(\/[a-z0-9-]+)?$)/.test(specifier)
             : !own(file),
         )
         .map(({ specifier }) => `${path} imports ${specifier}`);

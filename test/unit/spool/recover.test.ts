@@ -58,6 +58,14 @@ test("row 4: retry entry and claim: the claim goes", async () => {
   expect(list("sending")).toEqual([]);
 });
 
+test("row 12: a retry entry that came back beside a younger claim: the retry entry goes", async () => {
+  put("retry", retryFile(1), retryRecordOf("c", entry(1), 0));
+  put("sending", "m~2.json", retryRecordOf("c", entry(1), 0));
+  const { uncertain, retries } = await recover(outbox);
+  expect([uncertain.map((one) => one.attempts), retries]).toEqual([[2], []]);
+  expect([list("sending"), list("retry")]).toEqual([["m~2.json"], []]);
+});
+
 test("row 7: receipt and claim: the claim goes", async () => {
   put("sent", "m.json", receiptOf("c", entry(1), {}));
   put("sending", "m~1.json", drop);
