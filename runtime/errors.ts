@@ -19,7 +19,7 @@ const table = {
   rejected: ["reject", "The platform refused the message. Change it, then: spoolway failed retry"],
   unauthorized: [
     "stop",
-    "Check the credentials in connectors.yml; saving the file starts the connector again.",
+    "Check the credentials. A changed entry in connectors.yml starts the connector again, and so does: spoolway restart NAME",
   ],
   not_supported: ["reject", "This connector cannot do that. See its README for the actions it knows."],
   too_large: ["reject", "Shorten the message, or send a part of it as an attachment."],

@@ -9,7 +9,10 @@ export type ToConnector =
   /** Run a sync now. */
   | { type: "sync" };
 
-/**
- * Connector to supervisor, just before it exits 100 or 111: why, for status and log. `user_action` is for a person.
- */
-export type FromConnector = { type: "ending"; code: string; message: string; user_action?: string };
+/** Connector to supervisor, just before it exits 100 or 111: why, for status and log. `user_action` is for a person. */
+export type Ending = { type: "ending"; code: string; message: string; user_action?: string };
+
+/** Connector to supervisor, when its heartbeat could not be written (disk full): it is alive all the same. */
+export type Alive = { type: "alive"; seq: number };
+
+export type FromConnector = Ending | Alive;

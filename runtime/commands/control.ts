@@ -75,7 +75,8 @@ export async function restart(context: CommandContext, name: string): Promise<nu
   const settled = await waitForState(
     context.spool,
     name,
-    (now) => (now.pid !== before?.pid || now.pid === undefined) && isSettled(now),
+    // A stopped connector has no pid: then only a later `since` tells that this is what the restart came to.
+    (now) => (now.pid !== before?.pid || now.since !== before?.since) && isSettled(now),
   );
   return say(
     context,

@@ -53,6 +53,11 @@ export async function send(
       ? lookAtBus(context.spool)
       : await expectConnector(context, name, "(--force drops it all the same.)");
   const text = words.length === 1 && words[0] === "-" ? await readAll(context.input) : words.join(" ");
+  if (text === "" && flags.file === undefined && (flags.action ?? "message") === "message") {
+    throw new SpoolwayError("usage", "there is nothing to send", {
+      hint: 'Give a text, "-" to read it from stdin, or --file.',
+    });
+  }
   const message = messageOf(flags, text);
   if (flags.file !== undefined) message.attachments = await storeFiles(context.spool, flags.file);
   const dropped = await drop(context.spool, name, message);

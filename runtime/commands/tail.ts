@@ -6,10 +6,12 @@
 //
 // Following: the watch only hints at names; a scan finds what it missed. Names of different processes can be out of order by milliseconds, so a scan
 // looks back a few seconds from the newest name, past the names that were seen (schema/README.md, "RACE reader of the inbox").
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { InboundEvent } from "../../schema/types.ts";
 import { inbound } from "../../schema/validators/messages.js";
 import { painter } from "../config/report.ts";
+import { SpoolwayError } from "../errors.ts";
 import { formatTime, parseInboxName } from "../spool/names.ts";
 import { sleep } from "../timing.ts";
 import type { CommandContext } from "./context.ts";
@@ -39,6 +41,11 @@ const gatherMs = 20;
 export async function tail(context: CommandContext, flags: TailFlags): Promise<number> {
   const sinceMs = flags.since === undefined ? undefined : toTime(flags.since, "--since", -1);
   const lines = flags.lines === undefined ? undefined : toCount(flags.lines, "--lines");
+  if (!existsSync(join(context.spool, "inbox"))) {
+    throw new SpoolwayError("usage", `there is no inbox in ${context.spool}`, {
+      hint: "Start the bus once, or name its folder with --home.",
+    });
+  }
   const reader = new Tail(context, flags.connector);
   const stop = untilAsked();
   try {

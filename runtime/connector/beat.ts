@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Heartbeat } from "../../schema/types.ts";
 import { errnoOf } from "../errors.ts";
+import type { FromConnector } from "../ipc.ts";
 import { writeVolatile } from "../spool/volatile.ts";
 import type { Logger } from "../sdk.ts";
 import type { Status } from "./status.ts";
@@ -29,6 +30,8 @@ export class Beat {
   readonly #log: Logger;
   readonly #delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
   #seq = 0;
+  /** Said once, not every two seconds. */
+  #failing = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(spool: string, name: string, type: string, status: Status, depths: () => Depths, log: Logger) {
@@ -63,9 +66,13 @@ export class Beat {
     this.#seq += 1;
     try {
       writeVolatile(this.#path, `${JSON.stringify(this.#heartbeat())}\n`);
+      this.#failing = false;
     } catch (error) {
-      // A full disk: the watchdog would restart us, which helps nobody, but it is the truth that we cannot work.
-      this.#log.error("heartbeat.failed", { error });
+      // A full disk. The supervisor would take us for hung; a restart frees nothing.
+      const alive: FromConnector = { type: "alive", seq: this.#seq };
+      if (process.connected) process.send?.(alive, () => undefined);
+      if (!this.#failing) this.#log.error("heartbeat.failed", { error });
+      this.#failing = true;
     }
   }
 

@@ -5,7 +5,6 @@ import { claimDrop, scheduleDrop } from "../spool/claim.ts";
 import type { ReadMessage } from "../spool/drops.ts";
 import type { Outbox } from "../spool/outbox.ts";
 import type { Accepted } from "../spool/records.ts";
-import type { RetryEntry } from "../spool/recover.ts";
 import { settleDuplicate } from "../spool/refuse.ts";
 import type { Item } from "./lanes.ts";
 import type { Looker } from "./looker.ts";
@@ -109,7 +108,12 @@ export class Handler {
     if (settled !== undefined) return settled;
     if (this.#active.has(id)) return { contentSha256: this.#active.get(id) };
     const scheduled = this.#schedule.get(id);
-    return scheduled && { contentSha256: this.#contentOf(scheduled) };
+    if (scheduled === undefined) return undefined;
+    const waiting = this.#outbox.readAccepted("retry", scheduled.file, id);
+    if (waiting.kind === "message") return { contentSha256: waiting.entry.contentSha256 };
+    // Moved back into the outbox, perhaps: then this drop is the message, and the folder is the truth.
+    this.#schedule.forget(id);
+    return undefined;
   }
 
   /** T6. */
@@ -123,11 +127,6 @@ export class Handler {
     if (done === "removed") this.#status.duplicates += 1;
     else this.#status.refused += 1;
     this.#log.info("drop.duplicate", { id: drop.entry.id, file, done });
-  }
-
-  #contentOf(scheduled: RetryEntry): string | undefined {
-    const drop = this.#outbox.readAccepted("retry", scheduled.file, scheduled.id);
-    return drop.kind === "message" ? drop.entry.contentSha256 : undefined;
   }
 
   async #handleRetry(port: HaltingPort, file: string, id: string): Promise<Outcome | undefined> {

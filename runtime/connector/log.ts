@@ -23,12 +23,12 @@ function write(level: string, event: string, fields: Record<string, unknown>): v
   }
 }
 
-/** Errors as their message and code; big integers as digits. */
+/** Errors as their code and message; big integers as digits. */
 function safeValue(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   if (!(value instanceof Error)) return value;
   const { code } = value as NodeJS.ErrnoException;
-  return { message: value.message, ...(code === undefined ? {} : { code }) };
+  return code === undefined || value.message.includes(code) ? value.message : `${code}: ${value.message}`;
 }
 
 /** `debug` lines are written only when the process was started with SPOOLWAY_DEBUG. */

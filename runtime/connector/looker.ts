@@ -83,12 +83,16 @@ export class Looker {
 
   /** Begins to watch and to look. */
   async start(): Promise<void> {
-    this.#watched = this.backlog.watch((file) => this.#hint(file));
+    this.#watch();
     if (!this.#watched)
       this.#log.warn("outbox.unwatched", {
         hint: "Raise fs.inotify.max_user_instances; drops are found within a second.",
       });
     this.#running = this.#run();
+  }
+
+  #watch(): void {
+    this.#watched = this.backlog.watch((file) => this.#hint(file));
   }
 
   async close(): Promise<void> {
@@ -182,6 +186,7 @@ export class Looker {
 
   async #scan(): Promise<void> {
     this.#scanWanted = false;
+    if (this.backlog.isReplaced) this.#watch();
     await this.backlog.scan((file) => this.#isHeld(file));
     this.#lastScanAt = performance.now();
     this.#lanes.clearOverflow();

@@ -6,7 +6,7 @@
 import { pathToFileURL } from "node:url";
 import type { ConnectorConfig } from "../config/model.ts";
 import { exitCode, SpoolwayError, toSpoolwayError } from "../errors.ts";
-import type { FromConnector, ToConnector } from "../ipc.ts";
+import type { Ending, ToConnector } from "../ipc.ts";
 import type { ConnectorDefinition, Logger } from "../sdk.ts";
 import { InboxWriter } from "../spool/inbox.ts";
 import { Outbox } from "../spool/outbox.ts";
@@ -137,7 +137,7 @@ async function end(error: SpoolwayError): Promise<never> {
     hint: error.hint,
     cause: error.cause,
   });
-  const reason: FromConnector = {
+  const reason: Ending = {
     type: "ending",
     code: error.code,
     message: error.message,

@@ -22,6 +22,12 @@ export class Schedule {
     return this.#byId.get(id);
   }
 
+  /** A person took the file away. */
+  forget(id: string): void {
+    this.#entries = this.#entries.filter((entry) => entry.id !== id);
+    this.#byId.delete(id);
+  }
+
   add(entry: RetryEntry): void {
     let low = 0;
     let high = this.#entries.length;

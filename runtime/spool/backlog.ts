@@ -5,7 +5,7 @@
 //
 // A reader walks the page with next(): what it takes leaves the backlog, what it skips (its lane is blocked or full) stays, and rewind() walks again from
 // the oldest entry that was skipped.
-import { type FSWatcher, lstatSync, opendirSync, watch } from "node:fs";
+import { type FSWatcher, lstatSync, opendirSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { errnoOf } from "../errors.ts";
@@ -45,6 +45,7 @@ export class Backlog {
   /** Hints that came while a scan was reading: it may have passed their place already. */
   #noted: string[] | undefined;
   #watcher: FSWatcher | undefined;
+  #watchedInode = 0;
   /** Entries that are no drops: attachments, or drops with a wrong name. */
   unclaimed = 0;
   lastScanMs = 0;
@@ -202,13 +203,20 @@ export class Backlog {
    * where the folder cannot be watched (inotify limits): then scans alone find what is new.
    */
   watch(hint: (file: string | undefined) => void): boolean {
+    this.#watcher?.close();
     try {
+      this.#watchedInode = statSync(this.#folder).ino;
       this.#watcher = watch(this.#folder, { persistent: false }, (_event, file) => hint(file ?? undefined));
     } catch {
       return false; // ENOSPC, EMFILE: the caller scans more often
     }
     this.#watcher.on("error", () => hint(undefined));
     return true;
+  }
+
+  /** Whether the folder was removed and made again since it is watched: its watch is dead then. */
+  get isReplaced(): boolean {
+    return this.#watcher !== undefined && statSync(this.#folder).ino !== this.#watchedInode;
   }
 
   close(): void {

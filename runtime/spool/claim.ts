@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, SpoolwayError } from "../errors.ts";
-import { linkExclusive, move, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
+import { move, moveExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
 import type { Drop, ReadMessage } from "./drops.ts";
 import { captureAttachment } from "./media.ts";
 import { claimName, retryName } from "./names.ts";
@@ -110,9 +110,7 @@ async function takeAway(outbox: Outbox, file: string, drop: ReadMessage): Promis
 function putBack(outbox: Outbox, target: string, file: string): void {
   for (let n = 1; ; n += 1) {
     const name = n === 1 ? file : `${file.slice(0, -".json".length).slice(0, 200)}.${n}.json`;
-    if (!linkExclusive(target, join(outbox.paths.outbox, name))) continue;
-    remove(target);
-    return;
+    if (moveExclusive(target, join(outbox.paths.outbox, name))) return;
   }
 }
 

@@ -4,6 +4,7 @@
 // Cheap calls (open, write, rename, unlink) are synchronous: a trip through the thread pool costs more than they do. fsync waits for the disk and
 // is asynchronous; one fsync of a folder serves everyone who asked before it began.
 import * as fs from "node:fs";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 
@@ -12,7 +13,23 @@ const fsync = promisify(fs.fsync);
 
 /** Opens a new file for writing, 0600. The name must be free; a link there is never followed. */
 export function createFile(path: string): number {
-  return fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+  const fd = fs.openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+  giveToOwner(fd, dirname(path));
+  return fd;
+}
+
+const owners = new Map<string, { uid: number; gid: number }>();
+
+/** Root may write into anybody's spool (`sudo spoolway send`): what it writes there belongs to the owner, or the bus could not read it. */
+function giveToOwner(fd: number, folder: string): void {
+  if (process.getuid?.() !== 0) return;
+  let owner = owners.get(folder);
+  if (owner === undefined) {
+    const { uid, gid } = fs.statSync(folder);
+    owner = { uid, gid };
+    owners.set(folder, owner);
+  }
+  if (owner.uid !== 0) fs.fchownSync(fd, owner.uid, owner.gid);
 }
 
 /** Opens for reading without following a link and without waiting for a pipe's writer. */
@@ -50,6 +67,21 @@ export function linkExclusive(from: string, to: string): boolean {
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;
     throw error;
+  }
+}
+
+/**
+ * Gives a name back without replacing one that was made meanwhile; false when it is taken. By link, or, where a kernel forbids links to other users' files
+ * (fs.protected_hardlinks), by a look and a rename.
+ */
+export function moveExclusive(from: string, to: string): boolean {
+  try {
+    if (!linkExclusive(from, to)) return false;
+    return remove(from);
+  } catch (error) {
+    if (errnoOf(error) !== "EPERM") throw error;
+    // RACE: a name made between the look and the rename is replaced; its writer and we would have to meet within microseconds.
+    return !fs.existsSync(to) && move(from, to);
   }
 }
 

@@ -1,5 +1,14 @@
 // Attachment bytes: spool/media/<sha256>, written once (I2), streamed in both directions, confined to where attachments may lie.
-import { closeSync, constants, fstatSync, lstatSync, read, readlinkSync, realpathSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  read,
+  readlinkSync,
+  realpathSync,
+  utimesSync,
+} from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { Readable } from "node:stream";
@@ -52,8 +61,9 @@ export async function storeMedia(
     }
     await syncFile(fd);
     const sha256 = hash.digest("hex");
-    // EEXIST: the same bytes are there already.
-    linkExclusive(temp, join(paths.media, sha256));
+    const final = join(paths.media, sha256);
+    // The same bytes may be there already: used again just now, for whoever removes media by age.
+    if (!linkExclusive(temp, final)) utimesSync(final, new Date(), new Date());
     await syncFolder(paths.media);
     return { sha256, size, path: `media/${sha256}` };
   } catch (error) {

@@ -68,8 +68,8 @@ export class StateDb {
   /** Before the first publish of this process: from now on a start must look at the inbox, unless close() is reached. */
   markOpen(): void {
     if (this.#dirty) return;
-    this.#dirty = true;
     this.set("runtime:clean", false);
+    this.#dirty = true;
   }
 
   /** Records ids whose events are durable, in one transaction. */

@@ -8,12 +8,15 @@ import { tmpPath } from "./tmp.ts";
 export function writeVolatile(path: string, text: string): void {
   const temp = tmpPath(join(dirname(dirname(path)), "tmp"));
   const fd = createFile(temp);
+  let done = false;
   try {
     writeAll(fd, Buffer.from(text));
+    done = move(temp, path);
   } finally {
     closeSync(fd);
+    if (!done) remove(temp);
   }
-  if (!move(temp, path)) throw new Error(`${temp} was removed by somebody else`);
+  if (!done) throw new Error(`${temp} was removed by somebody else`);
 }
 
 /** Removes a file in control/ that was obeyed. */

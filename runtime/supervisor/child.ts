@@ -9,7 +9,7 @@ import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { ConnectorConfig } from "../config/model.ts";
-import type { FromConnector, ToConnector } from "../ipc.ts";
+import type { Ending, FromConnector, ToConnector } from "../ipc.ts";
 import { spawnTethered } from "../process.ts";
 
 const entry = join(import.meta.dirname, "../connector/process.ts");
@@ -32,7 +32,8 @@ export interface ChildOptions {
 
 export interface ChildEvents {
   /** Just before it ends by itself: why. */
-  ending(message: FromConnector): void;
+  ending(message: Ending): void;
+  alive(seq: number): void;
   /** Once. `error` when it could not be started at all. */
   exited(code: number | null, signal: NodeJS.Signals | null, error?: Error): void;
   /** Once, after `exited`: nothing more will be printed. */
@@ -57,7 +58,10 @@ export class Child {
     });
     this.process.on("error", (error) => this.end(null, null, error));
     this.process.once("exit", (code, signal) => this.afterLastWords(() => this.end(code, signal)));
-    this.process.on("message", (message) => events.ending(message as FromConnector));
+    this.process.on("message", (message: FromConnector) => {
+      if (message.type === "ending") events.ending(message);
+      else events.alive(message.seq);
+    });
     this.send({ type: "start", connector, home, spool });
   }
 

@@ -1,7 +1,7 @@
 // One run of a connector: its process with its output, its heartbeats and its limits, from the spawn to the exit. Reports, and decides nothing.
 import type { Heartbeat } from "../../schema/types.ts";
 import type { ConnectorConfig, SupervisorSettings } from "../config/model.ts";
-import type { FromConnector, ToConnector } from "../ipc.ts";
+import type { Ending, ToConnector } from "../ipc.ts";
 import type { Log } from "../log.ts";
 import { prepareConnector } from "../spool/spool.ts";
 import { readHeartbeat } from "../spool/heartbeats.ts";
@@ -27,7 +27,7 @@ export interface RunExit {
   /** Why it was killed by us. */
   killing: Problem | undefined;
   /** What it said itself, just before. */
-  lastWords: FromConnector | undefined;
+  lastWords: Ending | undefined;
 }
 
 export interface RunEvents {
@@ -44,7 +44,7 @@ export class Run {
   private readonly child: Child;
   private readonly watchdog: Watchdog;
   private killing: Problem | undefined;
-  private lastWords: FromConnector | undefined;
+  private lastWords: Ending | undefined;
   private rssBytes = 0;
 
   /** Starts the process; throws when not even that could be tried. */
@@ -59,6 +59,7 @@ export class Run {
       { connector, home, spool, cwd, lockFd },
       {
         ending: (message) => (this.lastWords = message),
+        alive: (seq) => void this.watchdog.beat(seq),
         exited: (code, signal, failure) => {
           const { killing, lastWords } = this;
           events.exited({ code, signal, failure, killing, lastWords });

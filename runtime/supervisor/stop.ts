@@ -4,10 +4,13 @@
 //   SIGHUP            reload; also what a closing terminal sends, which must not end the bus
 import { superviseExit } from "./exit.ts";
 
+const sameRequestMs = 1000;
+
 /** Asked to end: by a signal, or because the lock was lost. The second time means at once. */
 export class StopRequest {
   exitCode: number = superviseExit.asked;
   reason = "";
+  private askedAt = 0;
   private asked = Promise.withResolvers<void>();
   private urged = Promise.withResolvers<void>();
   onHangup: () => void = () => undefined;
@@ -16,8 +19,13 @@ export class StopRequest {
   readonly second = this.urged.promise;
 
   ask(reason: string, exitCode: number): void {
-    if (this.reason !== "") return this.urged.resolve();
+    if (this.reason !== "") {
+      // One Ctrl-C arrives twice where npm or timeout(1) passes it on to a process that the terminal told already.
+      if (performance.now() - this.askedAt > sameRequestMs) this.urged.resolve();
+      return;
+    }
     this.reason = reason;
+    this.askedAt = performance.now();
     this.exitCode = exitCode;
     this.asked.resolve();
   }

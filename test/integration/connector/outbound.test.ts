@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -270,6 +271,28 @@ test("not_before waits in retry/ without holding its conversation, also across a
   });
   await again.waitForReceipt("one", "later");
   expect(sends(again).map((sent) => sent.id)).toEqual(["now", "later"]);
+});
+
+test("a scheduled message that is moved back into the outbox is not lost", async () => {
+  const one = await start();
+  const text = JSON.stringify({
+    conversation_id: "c",
+    text: "later",
+    not_before: new Date(Date.now() + 2000).toISOString(),
+  });
+  one.drop("one", text, "later.json");
+  await waitFor(() => files(one, "retry").length === 1);
+  const [file = ""] = files(one, "retry");
+  renameSync(join(one.spool, "retry/one", file), join(one.spool, "outbox/one/back.json"));
+  await waitFor(() => sends(one).length === 1);
+  expect(sends(one)[0]).toMatchObject({ text: "later" });
+});
+
+test("an outbox folder that is removed and made again is found", async () => {
+  const one = await start();
+  rmSync(join(one.spool, "outbox/one"), { recursive: true });
+  one.drop("one", message("after"));
+  await one.waitForReceipt("one", "after");
 });
 
 test("expires_at in the past is a dead letter, in outbox/ and in retry/", async () => {
