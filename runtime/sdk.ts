@@ -1,4 +1,5 @@
-// All that a connector may import: `import { defineConnector, … } from "spoolway/sdk"`.
+// All that a connector may import: `import { defineConnector, … } from "spoolway/sdk"`, and what only some need from its parts, the files in sdk/:
+// `import { forEachLine } from "spoolway/sdk/lines"`. Every connector's process loads this file, so what is heavier than a few lines belongs there.
 //
 // A connector is a folder with two files: manifest.json (its type, the JSON Schema of its config) and connector.ts, which
 // default-exports defineConnector({...}). The runtime owns files, retries, lanes, rate limits, cursors, dedupe and restarts; a

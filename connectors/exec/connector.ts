@@ -1,4 +1,28 @@
 // Any program as a connector: it writes events and answers as lines of JSON to its stdout and reads messages from its stdin.
-//
-//   starting ──first line, {"ready"} or 500 ms──▶ running ──it exits, closes its stdout, or is to end──▶ over: what waits for an answer gets its fate
-import { createReadStream } from "node:fs";
+import { defineConnector } from "spoolway/sdk";
+import { LineProgram } from "spoolway/sdk/line-program";
+import { type ExecConfig, Session } from "./session.ts";
+
+/** The end of a program that never got as far as a session: there are never two at once. */
+let unfinished: Promise<unknown> = Promise.resolve();
+
+export default defineConnector<ExecConfig, Session>({
+  async connect(ctx) {
+    await unfinished;
+    const program = await LineProgram.start(ctx, ctx.config);
+    const session = new Session(program, ctx);
+    try {
+      await session.started();
+    } catch (error) {
+      unfinished = session.close();
+      await unfinished;
+      throw error;
+    }
+    ctx.log.info("program.started", { pid: program.program.pid });
+    return session;
+  },
+
+  receive: (session) => session.over,
+  send: (session, message, ctx) => session.send(message, ctx.signal),
+  close: (session) => session.close(),
+});

@@ -1,18 +1,25 @@
 // A watched folder as a connector: what people and programs drop there becomes events.
-import { defineConnector } from "spoolway/sdk";
-import { type FolderConfig, openPlace } from "./place.ts";
-import { Watcher } from "./watcher.ts";
+import { defineConnector, parseDuration } from "spoolway/sdk";
+import { FolderWatch } from "spoolway/sdk/folder-watch";
+import { openUserFolder } from "spoolway/sdk/user-folder";
+import { isJson } from "./event.ts";
+import { type FolderConfig, Handler, keptKey } from "./handler.ts";
 
-export default defineConnector<FolderConfig, Watcher>({
+export default defineConnector<FolderConfig, FolderWatch>({
   async connect(ctx) {
-    return new Watcher(await openPlace(ctx), ctx);
+    const { path, pattern, recursive, after, settle } = ctx.config;
+    const root = await openUserFolder(ctx, path, { recursive, write: after !== "keep" });
+    const handler = new Handler(root, ctx);
+    return new FolderWatch(root, ctx, {
+      recursive,
+      pattern,
+      settleMs: parseDuration(settle),
+      changeTime: after !== "keep",
+      early: isJson,
+      take: (entry, settled) => handler.take(entry, settled),
+      forget: (name) => ctx.state.delete(keptKey(name)),
+    });
   },
 
-  async receive(watcher) {
-    await watcher.run();
-  },
-
-  async close(watcher) {
-    watcher.close();
-  },
+  receive: (watch) => watch.run(),
 });

@@ -9,7 +9,7 @@ import { type Context, type Draft, sleep, SpoolwayError, toSpoolwayError } from 
 /** One event to deliver. */
 export interface Delivery {
   /** The event, or what makes it: called at each try, because a stream can be read only once. A throw counts like one of deliver. */
-  draft: Draft | (() => Promise<Draft>);
+  draft: Draft | (() => Draft | Promise<Draft>);
   /** About how much memory it takes. */
   bytes: number;
   /** For the log lines about it. */

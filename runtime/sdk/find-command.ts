@@ -10,7 +10,7 @@ import { stop } from "../sdk.ts";
 export function findCommand(name: string, cwd: string, path: string): string {
   const folders = path.split(delimiter).filter((folder) => folder !== "");
   const candidates = name.includes("/") ? [resolve(cwd, name)] : folders.map((folder) => join(folder, name));
-  const existing = candidates.filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true);
+  const existing = candidates.filter(isFile);
   const found = existing.find(isExecutable);
   if (found !== undefined) return found;
   if (existing[0] !== undefined) {
@@ -21,6 +21,14 @@ export function findCommand(name: string, cwd: string, path: string): string {
     ? `There is no ${candidates[0]}. Paths are relative to cwd (${cwd}).`
     : `Install it, or write its full path. The PATH is: ${path}`;
   throw stop(`command not found: ${name}`, hint, "command_not_found");
+}
+
+function isFile(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false; // a folder of the PATH that this user may not enter: execvp passes it over too
+  }
 }
 
 function isExecutable(file: string): boolean {

@@ -11,7 +11,8 @@ export type Fields = Record<string, unknown>;
  */
 export function parseJsonLine({ bytes, cut }: Line, limit: string): unknown {
   if (cut > 0) {
-    throw new SpoolwayError("line_too_long", `${bytes.length + cut} bytes, at most ${limit} are allowed`);
+    const words = `${bytes.length + cut} bytes, at most ${limit} are allowed`;
+    throw new SpoolwayError("line_too_long", words, { fate: "reject" });
   }
   if (bytes.every((byte) => byte === 0x20 || byte === 0x09)) return undefined;
   try {

@@ -3,15 +3,18 @@
 //
 //   running ──▶ over: it exits, closes its stdout, or the session is to end
 //                │ the group is ended, stdout is read to its end, everything in it was taken
-//                └ `over` resolves with the reason
-import { type Context, type Logger, within } from "../sdk.ts";
+//                └ run() resolves with the reason
+import { type Context, type Logger, toSpoolwayError, within } from "../sdk.ts";
 import { LineLog } from "./line-log.ts";
 import { LineWriter } from "./line-writer.ts";
 import { forEachLine, type Line } from "./lines.ts";
 import { type Exit, type Program, type ProgramConfig, startProgram } from "./program.ts";
+import { RateCap } from "./rate-cap.ts";
 
 const exitAfterEofMs = 500;
 const silentMs = 1000;
+const warningsPerSecond = 20;
+const maxWarningChars = 200;
 
 /** How it ended. */
 export interface End extends Exit {
@@ -20,81 +23,90 @@ export interface End extends Exit {
 }
 
 export class LineProgram {
+  readonly program: Program;
   readonly stdin: LineWriter;
-  /** Resolves when nothing of the program is left and each of its lines was taken. Rejects only as `take` does. */
-  readonly over: Promise<End>;
   /** Lines read so far: the number of the one that is being taken. */
   lines = 0;
-  readonly #program: Program;
+  /** How many of them were refused. */
+  invalidLines = 0;
   readonly #log: Logger;
   readonly #signal: AbortSignal;
   readonly #stderr: LineLog;
-  readonly #stdout: Promise<void>;
+  readonly #warnings: RateCap;
+  #stdout: Promise<void> = Promise.resolve();
   #taking = false;
+  #over: Promise<End> | undefined;
 
-  /**
-   * Starts it. `take` gets one line after the other, of at most `maxLineBytes`; while it waits, nothing is read. It is ended when ctx.signal aborts. Throws `stop` when the
-   * command is not there.
-   */
-  static async start(
-    ctx: Context,
-    config: ProgramConfig,
-    maxLineBytes: number,
-    take: (line: Line) => Promise<void> | void,
-  ): Promise<LineProgram> {
-    return new LineProgram(await startProgram(config, ctx.home), ctx, maxLineBytes, take);
+  /** Starts it; run() begins to read. Throws `stop` when the command is not there. */
+  static async start(ctx: Context, config: ProgramConfig): Promise<LineProgram> {
+    return new LineProgram(await startProgram(config, ctx.home), ctx);
   }
 
-  private constructor(
-    program: Program,
-    { log, signal }: Context,
-    maxLineBytes: number,
-    take: (line: Line) => Promise<void> | void,
-  ) {
-    this.#program = program;
+  private constructor(program: Program, { log, signal }: Context) {
+    this.program = program;
     this.#log = log;
     this.#signal = signal;
     this.stdin = new LineWriter(program.child.stdin);
     this.#stderr = new LineLog(program.child.stderr, log, "program.stderr");
-    this.#stdout = forEachLine(program.child.stdout, maxLineBytes, async (line) => {
+    this.#warnings = new RateCap(warningsPerSecond, (suppressed) => log.warn("line.invalid", { suppressed }));
+  }
+
+  /**
+   * Until nothing of the program is left and each of its lines was taken; it is ended when ctx.signal aborts. `take` gets one line after the other, of at most
+   * `maxLineBytes`; while it waits, nothing is read. When it throws with fate reject, the line is logged as line.invalid, with code and message, and the next one is
+   * read; anything else that it throws ends the program and rejects this.
+   */
+  run(maxLineBytes: number, take: (line: Line) => Promise<void> | void): Promise<End> {
+    this.#stdout = forEachLine(this.program.child.stdout, maxLineBytes, async (line) => {
       this.lines += 1;
       this.#taking = true;
-      await take(line);
+      await this.#take(line, take);
       this.#taking = false;
     });
-    this.over = this.#run();
-    this.over.catch(() => undefined); // thrown by whoever waits for it
+    this.#over = this.#run();
+    return this.#over;
   }
 
-  get pid(): number {
-    return this.#program.pid;
+  /** A warning about the line that is being taken, unless there were too many in this second. */
+  warn(event: string, fields: Record<string, unknown>): void {
+    if (this.#warnings.allows()) this.#log.warn(event, { line: this.lines, ...fields });
   }
 
-  /** Whether it has exited; its last lines may still be on their way. */
-  get exited(): Promise<unknown> {
-    return this.#program.exited;
-  }
-
-  /** Ends it, if it still runs; resolves when `over` has. */
+  /** Ends it, if it still runs; resolves when run() is over, whose outcome is for those who wait for that. */
   async stop(): Promise<void> {
-    await this.#program.stop();
-    await this.over;
+    await this.program.stop();
+    await this.#over?.catch(() => undefined);
+  }
+
+  async #take(line: Line, take: (line: Line) => Promise<void> | void): Promise<void> {
+    try {
+      await take(line);
+    } catch (thrown) {
+      const { code, fate, message } = toSpoolwayError(thrown);
+      if (fate !== "reject") throw thrown;
+      this.invalidLines += 1;
+      this.warn("line.invalid", { code, error: message.slice(0, maxWarningChars) });
+    }
   }
 
   async #run(): Promise<End> {
-    const { child, exited, pid } = this.#program;
+    const { child, exited, pid } = this.program;
     const aborted = Promise.withResolvers<void>();
     if (this.#signal.aborted) aborted.resolve();
     this.#signal.addEventListener("abort", () => aborted.resolve(), { once: true });
 
-    await Promise.race([this.#stdout, exited, aborted.promise]);
+    await Promise.race([this.#stdout.catch(() => undefined), exited, aborted.promise]);
     // The end of stdout usually comes just before the exit that explains it.
     if (!this.#signal.aborted) await within(exitAfterEofMs, exited, aborted.promise);
     const exit: Exit = { code: child.exitCode, signal: child.signalCode };
-    if (!(await this.#program.stop())) this.#log.warn("program.survived", { pid });
-    await this.#readToTheEnd();
-    await within(exitAfterEofMs, this.#stderr.done);
-    child.stderr.destroy();
+    if (!(await this.program.stop())) this.#log.warn("program.survived", { pid });
+    try {
+      await this.#readToTheEnd();
+    } finally {
+      this.#warnings.flush();
+      await within(exitAfterEofMs, this.#stderr.done);
+      child.stderr.destroy();
+    }
     return { ...exit, why: this.#describe(exit) };
   }
 
@@ -104,13 +116,13 @@ export class LineProgram {
   async #readToTheEnd(): Promise<void> {
     let done = false;
     const end = this.#stdout.finally(() => (done = true));
-    for (let before = -1; !done && (this.#taking || this.lines !== before); ) {
+    for (let before = -1; !done && (this.#taking || this.lines !== before);) {
       before = this.lines;
       await within(silentMs, end);
     }
     if (!done) {
-      this.#log.warn("program.stdout_held", { pid: this.pid });
-      this.#program.child.stdout.destroy();
+      this.#log.warn("program.stdout_held", { pid: this.program.pid });
+      this.program.child.stdout.destroy();
     }
     await end;
   }

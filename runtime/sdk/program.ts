@@ -45,10 +45,13 @@ export class Program {
     this.#group = pid;
     this.#guard = startGuard(pid);
     this.exited = new Promise((done) => {
-      if (child.exitCode !== null || child.signalCode !== null)
-        done({ code: child.exitCode, signal: child.signalCode });
+      if (!this.running) done({ code: child.exitCode, signal: child.signalCode });
       else child.once("exit", (code, signal) => done({ code, signal }));
     });
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
   }
 
   get pid(): number {

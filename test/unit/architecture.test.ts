@@ -122,7 +122,7 @@ const mayMutate: Record<string, { names: string[]; why: string }> = {
     names: ["rmdir"],
     why: "removes the lock folder of a supervisor that is provably gone",
   },
-  "connectors/folder/away.ts": {
+  "runtime/sdk/set-aside.ts": {
     names: ["rename", "unlink", "writeFile"],
     why: "takes files out of the user's watched folder, which is not the spool",
   },

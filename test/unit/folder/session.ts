@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import connector from "../../../connectors/folder/connector.ts";
-import type { FolderConfig } from "../../../connectors/folder/place.ts";
-import type { Watcher } from "../../../connectors/folder/watcher.ts";
+import type { FolderConfig } from "../../../connectors/folder/handler.ts";
+import type { FolderWatch } from "../../../runtime/sdk/folder-watch.ts";
 import type { SpoolwayError } from "../../../runtime/errors.ts";
 import { TestContext } from "../../helpers/context.ts";
 
@@ -31,7 +31,7 @@ export async function start(
   const config: FolderConfig = { path: "drop", recursive: false, after: "move", settle: "200ms", ...more };
   const ctx = new TestContext<FolderConfig>("folder", home, config, state);
   prepare(ctx);
-  const session: Watcher = await connector.connect(ctx);
+  const session: FolderWatch = await connector.connect(ctx);
   const received = connector.receive!(session, ctx);
   received.catch(() => undefined);
   const end = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-// Media types of common file names; the rest is left open, because a wrong type is worse than none.
+// spoolway/sdk/media-type: the media types of common file names; the rest is left open, because a wrong type is worse than none.
 import { extname } from "node:path";
 
 const types: Readonly<Record<string, string>> = {

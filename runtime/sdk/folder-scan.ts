@@ -1,8 +1,11 @@
-// What lies in the folder: the scan is the truth, events of the file system are only a reason to look sooner.
-import type { BigIntStats, Dirent } from "node:fs";
-import { lstat, opendir } from "node:fs/promises";
+// spoolway/sdk/folder-scan: what lies in a folder, in bounded memory whatever somebody copies into it. The scan is the truth; events of the file system are only a
+// reason to look sooner (spoolway/sdk/folder-watch does both).
+import type { Dirent } from "node:fs";
+import { opendir } from "node:fs/promises";
 import { join, matchesGlob } from "node:path";
 import { Readable } from "node:stream";
+import { errnoOf } from "../errors.ts";
+import { refusalOf, signatureOf, statOf } from "./regular-file.ts";
 
 /** An entry of the folder that may become an event. */
 export interface Entry {
@@ -11,19 +14,18 @@ export interface Entry {
   path: string;
   size: bigint;
   mtimeNs: bigint;
-  /** The same file with the same content has the same; changes with every write. */
-  signature: string[];
+  /** The same file with the same content has the same; changes with every write. See signatureOf. */
+  signature: string;
   /** Why it is refused without being opened. */
   refusal: string | undefined;
 }
 
 export interface ScanOptions {
+  /** Look into folders below it too. */
   recursive: boolean;
+  /** Only files whose path below the folder matches this glob. */
   pattern: string | undefined;
-  /**
-   * Whether the change time counts as content. It tells a new file from an old one that had its inode and times, but changes with every chmod: right for files
-   * that are taken away, wrong for those that stay for years.
-   */
+  /** Whether the change time is a part of the signature: yes where files are taken away, no where they stay. See signatureOf. */
   changeTime: boolean;
   /** Entries that are done with, and whose files are still there. */
   isHandled(entry: Entry): boolean;
@@ -84,7 +86,7 @@ async function openFolder(root: string, folder: string): Promise<AsyncIterable<D
   try {
     return await opendir(join(root, folder));
   } catch (error) {
-    if (folder !== "" && (error as NodeJS.ErrnoException).code === "ENOENT") return Readable.from([]);
+    if (folder !== "" && errnoOf(error) === "ENOENT") return Readable.from([]);
     throw error;
   }
 }
@@ -109,30 +111,6 @@ async function examine(root: string, name: string, options: ScanOptions): Promis
     signature: signatureOf(stats, options.changeTime),
     refusal: refusalOf(stats),
   };
-}
-
-/** lstat; undefined when there is nothing. */
-export async function statOf(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await lstat(path, { bigint: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-export function signatureOf(stats: BigIntStats, changeTime: boolean): string[] {
-  const parts = [stats.ino, stats.size, stats.mtimeNs, ...(changeTime ? [stats.ctimeNs] : [])];
-  return parts.map(String);
-}
-
-/** What must not be opened: a pipe would hang, a link leads to files that the one who made it may not be allowed to read. */
-export function refusalOf(stats: BigIntStats): string | undefined {
-  if (stats.isSymbolicLink()) return "it is a symbolic link";
-  if (stats.isFIFO()) return "it is a pipe";
-  if (stats.isSocket()) return "it is a socket";
-  if (!stats.isFile()) return "it is a device";
-  return stats.nlink > 1n ? "it is a hard link: the file has another name" : undefined;
 }
 
 function byAge(a: Entry, b: Entry): number {
