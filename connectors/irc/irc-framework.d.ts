@@ -34,22 +34,20 @@ declare module "irc-framework" {
     sasl_mechanism: "PLAIN" | "EXTERNAL";
     /** Answer to CTCP VERSION; "" for none. */
     version: string;
-    encoding: string;
     auto_reconnect: boolean;
     enable_echomessage: boolean;
-    enable_chghost: boolean;
     /** Seconds; 0 turns the library's own pings off. */
     ping_interval: number;
     ping_timeout: number;
-    /** Called with these options. */
-    transport: new (options: ClientOptions) => Transport;
+    /** Called as a constructor. */
+    transport: new () => Transport;
   }
 
   export interface NetworkInfo {
-    /** ISUPPORT. */
-    options: Record<string, unknown>;
-    cap: { available: Map<string, string>; isEnabled(name: string): boolean };
+    cap: { isEnabled(name: string): boolean };
     isChannelName(name: string): boolean;
+    /** The channel of "@#channel"; null without such a prefix. */
+    extractTargetGroup(target: string): { target: string } | null;
     /** Whether the server lets clients send this tag. */
     supportsTag(name: string): boolean;
   }
@@ -65,13 +63,13 @@ declare module "irc-framework" {
   export class Client {
     network: NetworkInfo;
     connection: { write(line: string): void };
-    requestCap(names: string[]): void;
+    /** A line to write; to1459 encodes it. */
+    Message: new (command: string, ...params: string[]) => { tags: Record<string, string>; to1459(): string };
     use(install: (client: Client, raw: { use(middleware: RawMiddleware): void }) => void): this;
     connect(options: ClientOptions): void;
     /** Lower case by the server's CASEMAPPING. */
     caseLower(text: string): string;
     on(event: "socket close", listener: (error: Error | false) => void): this;
     on(event: "sasl failed", listener: (event: { reason: string; message?: string }) => void): this;
-    on(event: "loggedin", listener: (event: { account: string }) => void): this;
   }
 }

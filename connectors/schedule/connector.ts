@@ -6,13 +6,16 @@
 // A process that dies in between finds the report noted and delivers it again, under the same key, which makes no second event.
 //
 // The wall clock may step. Back: nothing that ran runs again, since what is handled only grows. Forward: the runs in between were missed.
-// No timer is longer than maxSleepMs, so that a step or a suspend is noticed within that time.
-import { defineConnector, sleep, stop, type Context } from "spoolway/sdk";
-import { type Due, dueRuns, type Job, type JobConfig, msToNext, parseJob } from "./plan.ts";
+// Either is noticed within 30 s, and so is a suspend: sleepTowards looks at the clock as often.
+import { defineConnector, stop, type Context } from "spoolway/sdk";
+import { type Due, dueRuns, nextRunAt } from "spoolway/sdk/recurrence";
+import { sleepTowards } from "spoolway/sdk/wall-clock";
+import { type Job, type JobConfig, parseJob } from "./plan.ts";
 
 interface Config {
   jobs: JobConfig[];
 }
+type Ctx = Context<Config>;
 
 /** What is durable of a job. With another expression or zone it is another job, which has missed nothing yet. */
 interface Handled {
@@ -35,7 +38,6 @@ interface Session {
   handled: Record<string, Handled>;
 }
 
-const maxSleepMs = 30_000;
 /** A run that is handled later than this was missed. Ten seconds cover a busy disk. */
 const lateMs = 10_000;
 /** What was handled this far in the future was handled while the clock was wrong. */
@@ -65,11 +67,8 @@ export default defineConnector<Config, Session>({
     while (!ctx.signal.aborted) {
       for (const job of session.jobs) await runJob(job, session, catchingUp, ctx);
       catchingUp = false;
-      const waiting = session.jobs.map((job) => ({
-        times: job.times,
-        after: new Date(handledOf(job, session).last),
-      }));
-      await sleep(Math.max(1, Math.min(maxSleepMs, msToNext(waiting, new Date()))), ctx.signal);
+      const next = session.jobs.map((job) => ({ times: job.times, after: lastOf(job, session) }));
+      await sleepTowards(nextRunAt(next), ctx.signal);
     }
   },
 });
@@ -98,15 +97,15 @@ const handledUntil = (job: Job, last: string, report?: Report): Handled => ({
 });
 
 const handledOf = (job: Job, session: Session): Handled => session.handled[job.name] as Handled;
+const lastOf = (job: Job, session: Session): Date => new Date(handledOf(job, session).last);
 
 /** Handles what is due of one job. At the start of a session whatever is due was missed. */
-async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Context<Config>): Promise<void> {
+async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Ctx): Promise<void> {
   const now = new Date();
-  let after = new Date(handledOf(job, session).last);
+  let after = lastOf(job, session);
   if (after.getTime() - now.getTime() > wrongClockMs) {
     ctx.log.warn("clock.stepped_back", { job: job.name, handled_until: after.toISOString() });
-    await note(handledUntil(job, now.toISOString()), job, session, ctx);
-    return;
+    return note(job, now.toISOString(), session, ctx);
   }
   while (!ctx.signal.aborted) {
     const due = dueRuns(job.times, after, now);
@@ -116,7 +115,7 @@ async function runJob(job: Job, session: Session, catchingUp: boolean, ctx: Cont
     const report = missed ? reportOf(due) : { missed: 0 };
     if (missed) ctx.log.info("job.missed", { job: job.name, ...report, then: job.missed });
     const last = after.toISOString();
-    if (missed && job.missed === "skip") await note(handledUntil(job, last), job, session, ctx);
+    if (missed && job.missed === "skip") await note(job, last, session, ctx);
     else await deliver(job, last, report, session, ctx);
   }
 }
@@ -126,14 +125,8 @@ function reportOf({ first, count, capped }: Due): Report {
   return capped ? { ...report, missed_capped: true } : report;
 }
 
-async function deliver(
-  job: Job,
-  scheduled: string,
-  report: Report,
-  session: Session,
-  ctx: Context<Config>,
-): Promise<void> {
-  await note(handledUntil(job, scheduled, report), job, session, ctx);
+async function deliver(job: Job, scheduled: string, report: Report, session: Session, ctx: Ctx) {
+  await note(job, scheduled, session, ctx, report);
   await ctx.deliver({
     key: [job.name, scheduled],
     kind: "event",
@@ -142,10 +135,10 @@ async function deliver(
     content: { text: job.text ?? job.name, format: "plain" },
     raw: { job: job.name, cron: job.cron, timezone: job.timezone, scheduled_for: scheduled, ...report },
   });
-  await note(handledUntil(job, scheduled), job, session, ctx);
+  await note(job, scheduled, session, ctx);
 }
 
-async function note(handled: Handled, job: Job, session: Session, ctx: Context<Config>): Promise<void> {
-  session.handled[job.name] = handled;
+async function note(job: Job, last: string, session: Session, ctx: Ctx, report?: Report): Promise<void> {
+  session.handled[job.name] = handledUntil(job, last, report);
   await ctx.state.set("jobs", session.handled);
 }

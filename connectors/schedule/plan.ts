@@ -1,4 +1,4 @@
-// When a job is due: functions of a cron expression and the time, without timers.
+// A job as connectors.yml has it, and as one that can run.
 //
 // Time zones and their changes to and from summer time are croner's: a job with one fixed time of day that falls into the gap runs at the first time after
 // it, and only the first of two equal times; any other job skips the gap and runs in both of two equal hours.
@@ -19,17 +19,6 @@ export interface Job extends JobConfig {
   timezone: string;
   times: Cron;
 }
-
-/** Runs that are due: `count` of them from `first` to `last`, or more than `count` where it is capped. */
-export interface Due {
-  first: Date;
-  last: Date;
-  count: number;
-  capped: boolean;
-}
-
-/** Counting a year of seconds would take an hour. */
-export const maxCounted = 1000;
 
 /** The job, or in words what is wrong with it. */
 export function parseJob(config: JobConfig, now: Date): Job | string {
@@ -58,32 +47,4 @@ function isTimezone(name: string): boolean {
   } catch {
     return false; // the only thing that it throws for here is an unknown zone
   }
-}
-
-/** The runs after `after`, up to and including `now`; undefined when there is none. */
-export function dueRuns(times: Cron, after: Date, now: Date): Due | undefined {
-  const first = times.nextRun(after);
-  if (first === null || first > now) return undefined;
-  const due: Due = { first, last: first, count: 1, capped: false };
-  for (;;) {
-    const next = times.nextRun(due.last);
-    if (next === null || next > now) return due;
-    if (due.count === maxCounted) {
-      // previousRuns looks strictly before its reference.
-      const last = times.previousRuns(1, new Date(now.getTime() + 1))[0] ?? next;
-      return { ...due, last, capped: true };
-    }
-    due.last = next;
-    due.count++;
-  }
-}
-
-/** Milliseconds from `now` until the first of the jobs runs next after its own `after`; Infinity when none ever does. */
-export function msToNext(jobs: ReadonlyArray<{ times: Cron; after: Date }>, now: Date): number {
-  let ms = Infinity;
-  for (const { times, after } of jobs) {
-    const next = times.nextRun(after);
-    if (next !== null) ms = Math.min(ms, next.getTime() - now.getTime());
-  }
-  return ms;
 }

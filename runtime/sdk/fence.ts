@@ -3,31 +3,42 @@
 //
 //   exchange(lines) ──▶ line, line, fence ──▶ what was heard meanwhile and is about them … ──fence is back──▶ resolves with it
 //                              └─ lost or silent: reconnect when nothing was written, else uncertain
+import { randomBytes } from "node:crypto";
 import { reconnect, uncertain } from "../sdk.ts";
+import { type Pace, Pacer } from "./pacer.ts";
 
 const fenceMs = 30_000;
 
-export interface LinkOptions<Message> {
-  /** The other side, in error messages. */
-  who: string;
-  /** Writes one line; does nothing when the connection is gone. */
-  write(line: string): void;
-  /** Resolves when one more line may be written, or the signal aborts (a Pacer's turn). */
-  turn(signal: AbortSignal): Promise<void>;
-  /** A new question, and how to know its answer. */
-  fence(): { line: string; isBack: (message: Message) => boolean };
+/** A question that is always answered, with a token of its own in it, and how to know its answer. */
+export interface Fence<Message> {
+  line: string;
+  isBack: (message: Message) => boolean;
 }
 
 /** Gets a message; returns whether it is dealt with, so that nobody else makes an event of it. */
 export type Listener<Message> = (message: Message) => boolean;
 
 export class FencedLink<Message> {
-  readonly #options: LinkOptions<Message>;
+  /** The other side, in error messages. */
+  readonly who: string;
+  readonly #pacer: Pacer;
+  /** Writes one line now, past the pace; nothing happens when the connection is gone. */
+  readonly write: (line: string) => void;
+  readonly #newFence: (token: string) => Fence<Message>;
   readonly #lost = new AbortController();
   readonly #listeners = new Set<Listener<Message>>();
 
-  constructor(options: LinkOptions<Message>) {
-    this.#options = options;
+  /** Lines are written no faster than `pace`. */
+  constructor(
+    who: string,
+    pace: Pace,
+    write: (line: string) => void,
+    newFence: (token: string) => Fence<Message>,
+  ) {
+    this.who = who;
+    this.#pacer = new Pacer(pace);
+    this.write = write;
+    this.#newFence = newFence;
   }
 
   /** Aborts once, when the connection is gone or the session is over; its reason is the error. */
@@ -38,6 +49,13 @@ export class FencedLink<Message> {
   /** Ends it with this reason; later calls change nothing. */
   lose(reason: Error): void {
     this.#lost.abort(reason);
+  }
+
+  /** Ends it when the session ends. */
+  endWith(session: AbortSignal): void {
+    const end = (): void => this.lose(reconnect("the session is over"));
+    if (session.aborted) end();
+    else session.addEventListener("abort", end, { once: true });
   }
 
   /** Calls the listener with every message until the returned function is called. */
@@ -60,9 +78,8 @@ export class FencedLink<Message> {
     isAnswer: Listener<Message>,
     { timeoutMs = fenceMs, urgent = false } = {},
   ): Promise<Message[]> {
-    const { who, write, turn, fence } = this.#options;
     const answers: Message[] = [];
-    const { line: question, isBack } = fence();
+    const { line: question, isBack } = this.#newFence(`spoolway-${randomBytes(6).toString("hex")}`);
     const back = Promise.withResolvers<void>();
     back.promise.catch(() => undefined); // it may be rejected while a turn is awaited; it is awaited below
     let written = 0;
@@ -78,13 +95,13 @@ export class FencedLink<Message> {
     this.lost.addEventListener("abort", onLost);
     try {
       for (const line of [...lines, question]) {
-        if (!urgent) await turn(this.lost);
+        if (!urgent) await this.#pacer.turn(this.lost);
         if (this.lost.aborted) break;
-        write(line);
+        this.write(line);
         written += 1;
       }
       if (this.lost.aborted) onLost();
-      late = setTimeout(() => fail(`${who} did not answer within ${timeoutMs / 1000} s`), timeoutMs);
+      late = setTimeout(() => fail(`${this.who} did not answer within ${timeoutMs / 1000} s`), timeoutMs);
       await back.promise;
       return answers;
     } finally {

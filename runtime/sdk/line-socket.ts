@@ -1,15 +1,16 @@
 // spoolway/sdk/line-socket: a connection on which both sides talk in lines (IRC, SMTP, and much that is older than JSON), with bounded memory and backpressure.
 //
-//   connect ─▶ "open" ─▶ "line" … ─▶ "close" (once, with what went wrong, or false)
+//   connect ─▶ "open" ─▶ "line" … ─▶ "close" (once, with what went wrong and what to do about it, or false)
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import { LineSplitter } from "./lines.ts";
-import { connectServer, type Ports, type ServerConfig } from "./server.ts";
+import type { SpoolwayError } from "../errors.ts";
+import { connectServer, type Ports, type ServerConfig, serverProblem } from "./server.ts";
 
 interface Events {
   open: [];
   line: [line: string];
-  close: [error: Error | false];
+  close: [error: SpoolwayError | false];
 }
 
 export class LineSocket extends EventEmitter<Events> {
@@ -18,7 +19,7 @@ export class LineSocket extends EventEmitter<Events> {
   readonly #splitter: LineSplitter;
   #socket: Socket | undefined;
   #held: Promise<void> | undefined;
-  #error: Error | false = false;
+  #error: SpoolwayError | false = false;
 
   /** A line of more than `maxLineBytes` ends the connection. */
   constructor(config: ServerConfig, ports: Ports, maxLineBytes: number) {
@@ -32,7 +33,7 @@ export class LineSocket extends EventEmitter<Events> {
     const socket = connectServer(this.#config, this.#ports, () => this.emit("open"));
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => this.#read(socket, chunk));
-    socket.on("error", (error) => (this.#error = error));
+    socket.on("error", (error) => (this.#error = serverProblem(error, this.#config, this.#ports)));
     socket.once("close", () => {
       this.#socket = undefined;
       this.emit("close", this.#error);

@@ -27,6 +27,11 @@ export class LineSplitter {
     this.#maxBytes = maxBytes;
   }
 
+  /** Whether the line under way is longer than maxBytes already, for those who will not wait for its end. */
+  get isOver(): boolean {
+    return this.#cut > 0;
+  }
+
   /** The lines that this chunk completes. */
   *push(chunk: Buffer): Generator<Line> {
     let start = 0;

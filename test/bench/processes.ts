@@ -51,7 +51,7 @@ async function memory(): Promise<void> {
 async function busUp(home: string, count: number): Promise<number> {
   await homeOfSinks(home, count);
   const began = performance.now();
-  const bus = spawn(process.execPath, [join(root, "runtime/main.ts"), "run", "--home", home], {
+  const bus = spawn(process.execPath, [join(root, "runtime/spoolway.js"), "run", "--home", home], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   for (;;) {

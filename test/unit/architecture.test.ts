@@ -126,9 +126,9 @@ const mayMutate: Record<string, { names: string[]; why: string }> = {
     names: ["rename", "unlink", "writeFile"],
     why: "takes files out of the user's watched folder, which is not the spool",
   },
-  "connectors/cli/chat-server.ts": {
+  "runtime/sdk/unix-socket.ts": {
     names: ["rmSync"],
-    why: "removes its own socket, which no rename could replace",
+    why: "removes a connector's own socket that a killed process left, which no rename could replace",
   },
 };
 

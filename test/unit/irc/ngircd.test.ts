@@ -134,7 +134,7 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
   });
 
   test("kicked, it joins again; a message waits for that", async () => {
-    const session = await open({ rejoin_s: 2 });
+    const session = await open({ retry_s: 2 });
     ada.send("KICK #dev bot :out");
     await session.logged("irc.channel_left");
     await session.send({ conversation_id: "#dev", text: "back already" });
@@ -178,9 +178,9 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     await sees(() => ada.heard("#secret"), ["in"]);
   });
 
-  test("a taken nick: another one at first, the wanted one as soon as it is free", async () => {
+  test("a taken nick: another one at first, the wanted one when it is free", async () => {
     const ghost = await IrcUser.connect(server.port, "bot", ["#dev"]);
-    const session = await open({ nick_retry_s: 3600 });
+    const session = await open();
     expect((await session.logged("irc.nick_taken")).fields).toMatchObject({ wanted: "bot", nick: "bot_" });
     await session.send({ conversation_id: "#dev", text: "as bot_" });
     ghost.send("QUIT :bye");
@@ -188,14 +188,6 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     ada.say("bot", "is it you?");
     await session.heard("is it you?");
     ghost.close();
-  });
-
-  test("a taken nick is tried for again where nobody tells that it is free", async () => {
-    const ghost = await IrcUser.connect(server.port, "bot");
-    const session = await open();
-    await session.logged("irc.nick_taken");
-    ghost.close();
-    await session.logged("irc.nick_recovered");
   });
 
   test("several conversations at once keep their order", async () => {
@@ -219,8 +211,8 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
       session.send({ conversation_id: "#dev", text: "1\n2\n3\n4" }),
       session.send({ conversation_id: "ada", text: "1\n2\n3\n4" }),
     ]);
-    // 8 lines and 4 pings, 2 of them at once
-    expect(performance.now() - started).toBeGreaterThan(900);
+    // 8 lines and 2 pings, 2 of them at once
+    expect(performance.now() - started).toBeGreaterThan(750);
     await sees(() => ada.heard("#dev"), ["1", "2", "3", "4"]);
   });
 
@@ -268,7 +260,7 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     const session = await open();
     session.deliverError = Object.assign(new Error("no space"), { fate: "reconnect" });
     ada.say("#dev", "while the disk was full");
-    await session.logged("irc.deliver_failed");
+    await session.logged("event.delayed");
     await server.kill();
     session.deliverError = undefined;
     expect(await session.ended).toMatchObject({
@@ -298,37 +290,14 @@ describe.skipIf(missingServer("ngircd"))("on ngircd", { timeout: 60_000 }, () =>
     expect(await sending).toMatchObject({ fate: "uncertain" });
   });
 
-  test("a long message that was interrupted goes on where it was, and does not begin again", async () => {
-    const proxy = await startProxy(server.port);
-    const session = await open({ port: proxy.port, flood: { burst: 2, per_second: 20 } });
-    const text = Array.from({ length: 12 }, (_, n) => `line ${n}`).join("\n");
-    const sending = session
-      .send({ conversation_id: "#dev", text, id: "long" })
-      .catch((error: unknown) => error);
-    await waitFor(() => ada.heard("#dev").length >= 6);
-    proxy.reset();
-    expect(await sending).toMatchObject({ fate: "uncertain" });
-    await session.close();
-    await session.connect();
-    const before = ada.heard("#dev").length;
-    await session.send({ conversation_id: "#dev", text, id: "long" });
-    const all = ada.heard("#dev");
-    expect(new Set(all).size).toBe(12);
-    expect(all.length - before).toBeLessThan(12);
-    expect(all.at(-1)).toBe("line 11");
-    expect(session.state.size).toBe(0);
-  });
-
-  test("membership and topic are events where they are asked for", async () => {
-    const session = await open({ events: ["membership", "channel"] });
+  test("membership is an event where it is asked for", async () => {
+    const session = await open({ membership: true });
     const bea = await IrcUser.connect(server.port, "bea", ["#dev"]);
-    ada.send("TOPIC #dev :spring cleaning");
     expect(await session.heard("bea joined")).toMatchObject({
       kind: "membership",
       conversation: { id: "#dev" },
       sender: { id: "bea" },
     });
-    expect(await session.heard("ada set the topic: spring cleaning")).toMatchObject({ kind: "event" });
     bea.send("QUIT :so long");
     expect((await session.heard('bea quit: "so long"')).conversation).toBeUndefined();
     bea.close();

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
 import { Ajv } from "ajv";
 import connector from "../../../connectors/irc/connector.ts";
-import type { IrcConfig } from "../../../connectors/irc/config.ts";
+import type { IrcConfig } from "../../../connectors/irc/link.ts";
 import type { Draft, Outgoing, SendContext, SendResult } from "../../../runtime/sdk.ts";
 import { atEnd } from "../../helpers/children.ts";
 import { waitFor } from "../../helpers/wait.ts";
@@ -139,7 +139,7 @@ export function prepareSession(entry: Record<string, unknown>): IrcSession {
 }
 
 /** So that the tests of other things do not wait for the flood control. */
-const quick = { flood: { burst: 20, per_second: 100 }, rejoin_s: 1, nick_retry_s: 1 };
+const quick = { flood: { burst: 20, per_second: 100 }, retry_s: 1 };
 
 /** Waits until `seen` gives just this: an observer sees things a moment after the server has them. */
 export async function sees(seen: () => unknown, wanted: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { dueRuns, type Job, maxCounted, msToNext, parseJob } from "../../../connectors/schedule/plan.ts";
+import { type Job, parseJob } from "../../../connectors/schedule/plan.ts";
+import { dueRuns } from "../../../runtime/sdk/recurrence.ts";
 
 const start = new Date("2026-01-01T00:00:00Z");
 
@@ -93,55 +94,5 @@ describe("Europe/Berlin, out of summer time (02:00 to 03:00 comes twice)", () =>
       "2026-10-25T01:00:00.000Z",
       "2026-10-25T01:30:00.000Z",
     ]);
-  });
-});
-
-describe("what is due", () => {
-  it("is what lies after the last run, up to and including now", () => {
-    const { times } = job("0 * * * *");
-    const at = new Date("2026-06-01T10:00:00Z");
-    expect(dueRuns(times, at, new Date("2026-06-01T10:59:59.999Z"))).toBeUndefined();
-    expect(dueRuns(times, at, new Date("2026-06-01T13:00:00Z"))).toEqual({
-      first: new Date("2026-06-01T11:00:00Z"),
-      last: new Date("2026-06-01T13:00:00Z"),
-      count: 3,
-      capped: false,
-    });
-  });
-
-  it("is nothing when the clock went back", () => {
-    const { times } = job("* * * * * *");
-    expect(
-      dueRuns(times, new Date("2026-06-01T10:00:00Z"), new Date("2026-06-01T09:00:00Z")),
-    ).toBeUndefined();
-  });
-
-  it("is counted up to a limit, and its last run is still exact", () => {
-    const { times } = job("* * * * * *");
-    const after = new Date("2026-06-01T00:00:00Z");
-    const exactly = dueRuns(times, after, new Date(after.getTime() + maxCounted * 1000 + 500));
-    expect(exactly).toMatchObject({ count: maxCounted, capped: false });
-    for (const now of ["2027-06-01T00:00:00.000Z", "2027-06-01T00:00:00.999Z"]) {
-      expect(dueRuns(times, after, new Date(now))).toEqual({
-        first: new Date("2026-06-01T00:00:01Z"),
-        last: new Date("2027-06-01T00:00:00Z"),
-        count: maxCounted,
-        capped: true,
-      });
-    }
-  });
-});
-
-describe("the time until the next run", () => {
-  it("is that of the first job to run; Infinity when all are over", () => {
-    const now = new Date("2026-06-01T10:00:00.250Z");
-    const [hourly, minutely, over] = [job("0 * * * *"), job("* * * * *"), job("0 0 0 1 1 * 2020")];
-    expect(
-      msToNext(
-        [hourly, minutely, over].map(({ times }) => ({ times, after: now })),
-        now,
-      ),
-    ).toBe(59_750);
-    expect(msToNext([{ times: over.times, after: now }], now)).toBe(Infinity);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { byteLength, toLines } from "../../../connectors/irc/split.ts";
+import { codePoints, splitText, toLines, utf16Units, utf8Bytes } from "../../../runtime/sdk/split.ts";
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const bare = (text: string): string => text.replaceAll(/\s/gu, "");
@@ -35,7 +35,7 @@ test.each([
 ])("no character is cut: %s", (_name, text) => {
   const lines = toLines(text, 400);
   expect(bare(lines.join(""))).toBe(bare(text));
-  expect(Math.max(...lines.map(byteLength))).toBeLessThanOrEqual(400);
+  expect(Math.max(...lines.map(utf8Bytes))).toBeLessThanOrEqual(400);
   const whole = new Set(Array.from(graphemes.segment(text), ({ segment }) => segment));
   for (const line of lines) {
     for (const { segment } of graphemes.segment(line)) expect(whole).toContain(segment);
@@ -46,11 +46,19 @@ test("one character that is longer than a line is cut between code points", () =
   const zalgo = `a${"\u0301".repeat(600)}`;
   const lines = toLines(zalgo, 400);
   expect(lines.join("")).toBe(zalgo);
-  expect(Math.max(...lines.map(byteLength))).toBeLessThanOrEqual(400);
+  expect(Math.max(...lines.map(utf8Bytes))).toBeLessThanOrEqual(400);
 });
 
-test("NUL, CTCP's mark and lone surrogates cannot reach the wire", () => {
-  expect(toLines("a\u0000b\u0001c\ud800d", 400)).toEqual(["a\ufffdb\ufffdc\ufffdd"]);
+test("lone surrogates cannot reach the wire", () => {
+  expect(toLines("c\ud800d", 400)).toEqual(["c\ufffdd"]);
+});
+
+test("a message of several lines is cut at its last line break that fits, and counted as the platform counts", () => {
+  expect(splitText("one two\nthree four\nfive", 20)).toEqual(["one two\nthree four", "five"]);
+  expect(splitText("one two\r\nthree", 10)).toEqual(["one two", "three"]);
+  expect(splitText("one\ntwo", 7)).toEqual(["one\ntwo"]);
+  expect(splitText("😀".repeat(4), 4, utf16Units)).toEqual(["😀😀", "😀😀"]);
+  expect(splitText("😀".repeat(4), 4, codePoints)).toEqual(["😀😀😀😀"]);
 });
 
 test("for any text: every line fits, is well-formed, and nothing but white space is lost", () => {
@@ -61,9 +69,9 @@ test("for any text: every line fits, is well-formed, and nothing but white space
   fc.assert(
     fc.property(text, fc.integer({ min: 64, max: 450 }), (input, max) => {
       const lines = toLines(input, max);
-      expect(bare(lines.join(""))).toBe(bare(input.toWellFormed().replace(/[\u0000\u0001]/g, "\ufffd")));
+      expect(bare(lines.join(""))).toBe(bare(input.toWellFormed()));
       for (const line of lines) {
-        expect(byteLength(line)).toBeLessThanOrEqual(max);
+        expect(utf8Bytes(line)).toBeLessThanOrEqual(max);
         expect(line.isWellFormed()).toBe(true);
         expect(line).not.toMatch(/[\r\n]/);
       }
