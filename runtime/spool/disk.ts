@@ -81,7 +81,7 @@ export function moveExclusive(from: string, to: string): boolean {
   } catch (error) {
     if (errnoOf(error) !== "EPERM") throw error;
     // RACE: a name made between the look and the rename is replaced; its writer and we would have to meet within microseconds.
-    return !fs.existsSync(to) && move(from, to);
+    return !exists(to) && move(from, to);
   }
 }
 
@@ -94,6 +94,11 @@ export function remove(path: string): boolean {
     if (errnoOf(error) === "ENOENT") return false;
     throw error;
   }
+}
+
+/** Whether the name is taken, by whatever: a link counts, wherever it leads. */
+export function exists(path: string): boolean {
+  return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Makes a folder, 0700, with its parents. */

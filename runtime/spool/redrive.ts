@@ -10,7 +10,7 @@
 import { lstatSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
-import { makeFolder, move, remove, syncFolder } from "./disk.ts";
+import { exists, makeFolder, move, remove, syncFolder } from "./disk.ts";
 import { spoolPaths, timeName } from "./names.ts";
 
 /** What is needed of a dead letter to move it. */
@@ -73,16 +73,6 @@ function removeEntry(path: string): boolean {
     return true;
   } catch (error) {
     if (errnoOf(error) === "ENOTEMPTY") return false;
-    throw error;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
     throw error;
   }
 }

@@ -1,8 +1,6 @@
 // Refusing what can never be sent (T6, T7 of schema/README.md): the entry itself moves to failed/, with a dead letter that says why.
-import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf } from "../errors.ts";
-import { move, remove, syncFolder } from "./disk.ts";
+import { exists, move, remove, syncFolder } from "./disk.ts";
 import type { ReadMessage } from "./drops.ts";
 import { sha256 } from "./hash.ts";
 import type { Outbox } from "./outbox.ts";
@@ -43,7 +41,7 @@ export async function refuseDrop(outbox: Outbox, file: string, why: Refusal): Pr
   let { id } = why;
   for (
     let n = 2;
-    taken(join(outbox.paths.failed, `${id}.entry`)) || taken(join(outbox.paths.failed, `${id}.json`));
+    exists(join(outbox.paths.failed, `${id}.entry`)) || exists(join(outbox.paths.failed, `${id}.json`));
     n += 1
   ) {
     id = `${why.id.slice(0, 110)}+${n}`;
@@ -84,14 +82,4 @@ function rawOf(bytes: Buffer): { raw?: string; raw_base64?: string } {
   if (bytes.length > rawMaxBytes) return {};
   const text = bytes.toString("utf8");
   return Buffer.from(text).equals(bytes) ? { raw: text } : { raw_base64: bytes.toString("base64") };
-}
-
-function taken(path: string): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
-    throw error;
-  }
 }
