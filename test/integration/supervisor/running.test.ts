@@ -31,9 +31,10 @@ test("a connector whose heartbeat cannot be written (disk full) is alive, and is
   rmSync(tmp);
   mkdirSync(tmp);
   const id = bus.send("a", { conversation_id: "c", text: "still here" });
-  await bus.waitForReceipt("a", id);
+  // Its session may be waiting to be opened again, for up to a minute.
+  await bus.waitForReceipt("a", id, { timeoutMs: 70_000 });
   expect(pidOf(bus, "a")).toBe(pid);
-});
+}, 120_000);
 
 describe("a person can", () => {
   test("pause a connector with a reason, also across a restart of the bus, and resume it", async () => {
