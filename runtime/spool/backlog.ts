@@ -5,10 +5,11 @@
 //
 // A reader walks the page with next(): what it takes leaves the backlog, what it skips (its lane is blocked or full) stays, and rewind() walks again from
 // the oldest entry that was skipped.
-import { type FSWatcher, lstatSync, opendirSync, statSync, watch } from "node:fs";
+import type { FSWatcher } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { errnoOf } from "../errors.ts";
+import { namesIn } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { isDropName } from "./names.ts";
 
 export interface WaitingDrop {
@@ -21,9 +22,6 @@ export interface WaitingDrop {
 const before = (a: WaitingDrop, b: WaitingDrop): boolean =>
   a.mtimeMs === b.mtimeMs ? a.file < b.file : a.mtimeMs < b.mtimeMs;
 const compare = (a: WaitingDrop, b: WaitingDrop): number => (before(a, b) ? -1 : 1);
-
-/** A turn of the event loop after so many entries: the heartbeat goes on while a million files are read. */
-const entriesPerTurn = 500;
 
 /** The page grows by next pages only while everything in it is skipped; more than this is not held in memory. */
 const maxEntries = 1_000_000;
@@ -173,13 +171,8 @@ export class Backlog {
     let found: WaitingDrop[] = [];
     let total = 0;
     let unclaimed = 0;
-    let seen = 0;
-    // Synchronous reading with turns in between: the asynchronous iterator costs more than what it reads.
-    const folder = opendirSync(this.#folder, { bufferSize: 512 });
-    try {
-      for (let dirent = folder.readSync(); dirent !== null; dirent = folder.readSync()) {
-        if (++seen % entriesPerTurn === 0) await nextTurn();
-        const file = dirent.name;
+    for await (const names of namesIn(this.#folder)) {
+      for (const file of names) {
         if (!isDropName(file)) {
           unclaimed += 1;
           continue;
@@ -191,8 +184,6 @@ export class Backlog {
         found.push(entry);
         if (found.length >= 2 * this.#pageEntries) found = found.sort(compare).slice(0, this.#pageEntries);
       }
-    } finally {
-      folder.closeSync();
     }
     found.sort(compare);
     return { found: found.slice(0, this.#pageEntries), total, unclaimed };
@@ -205,8 +196,10 @@ export class Backlog {
   watch(hint: (file: string | undefined) => void): boolean {
     this.#watcher?.close();
     try {
-      this.#watchedInode = statSync(this.#folder).ino;
-      this.#watcher = watch(this.#folder, { persistent: false }, (_event, file) => hint(file ?? undefined));
+      this.#watchedInode = fs.statSync(this.#folder).ino;
+      this.#watcher = fs.watch(this.#folder, { persistent: false }, (_event, file) =>
+        hint(file ?? undefined),
+      );
     } catch {
       return false; // ENOSPC, EMFILE: the caller scans more often
     }
@@ -216,7 +209,7 @@ export class Backlog {
 
   /** Whether the folder was removed and made again since it is watched: its watch is dead then. */
   get isReplaced(): boolean {
-    return this.#watcher !== undefined && statSync(this.#folder).ino !== this.#watchedInode;
+    return this.#watcher !== undefined && fs.statSync(this.#folder).ino !== this.#watchedInode;
   }
 
   close(): void {
@@ -225,7 +218,7 @@ export class Backlog {
 
   #look(file: string): WaitingDrop | undefined {
     try {
-      return { file, mtimeMs: lstatSync(join(this.#folder, file)).mtimeMs };
+      return { file, mtimeMs: fs.lstatSync(join(this.#folder, file)).mtimeMs };
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return undefined;
       throw error;

@@ -1,9 +1,9 @@
 // Claiming a drop (T1, T1s of schema/README.md): from outbox/ to sending/, or to retry/ when its time has not come.
-import { closeSync, fstatSync, lstatSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { move, moveExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
 import type { Drop, ReadMessage } from "./drops.ts";
+import { fs } from "./fs.ts";
 import { captureAttachment } from "./media.ts";
 import { claimName, retryName } from "./names.ts";
 import type { Outbox } from "./outbox.ts";
@@ -42,7 +42,7 @@ export async function claimDrop(outbox: Outbox, file: string, drop: ReadMessage)
   } catch (error) {
     throw writeFailed(`claim ${file}`, error);
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
   }
   try {
     // COMMIT POINT: accepted. outbox/ is not synced: where a file system gives the old name back after a power cut, it is a drop with a known id (row 10).
@@ -119,10 +119,10 @@ function putBack(outbox: Outbox, target: string, file: string): void {
  * that `fd` has open, with the bytes that were read.
  */
 function isUnchanged(fd: number, target: string, bytes: Buffer): boolean {
-  const stat = fstatSync(fd);
-  if (stat.size !== bytes.length || lstatSync(target).ino !== stat.ino) return false;
+  const stat = fs.fstatSync(fd);
+  if (stat.size !== bytes.length || fs.lstatSync(target).ino !== stat.ino) return false;
   const again = Buffer.allocUnsafe(bytes.length + 1);
-  const length = readSync(fd, again, 0, again.length, 0);
+  const length = fs.readSync(fd, again, 0, again.length, 0);
   return again.subarray(0, length).equals(bytes);
 }
 

@@ -1,9 +1,9 @@
 // Requests to the supervisor, as files in control/ (schema/README.md, "Liveness and control"). Any program may write them; this is how commands do.
-import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { remove, syncFolder } from "./disk.ts";
 import { makeFolders } from "./drop.ts";
+import { fs } from "./fs.ts";
 import { publish } from "./publish.ts";
 
 export type Request = "pause" | "restart" | "sync";
@@ -31,7 +31,7 @@ export async function withdraw(root: string, name: string, what: Request): Promi
 /** Whether the file is there: the supervisor removes a restart or a sync that it obeyed. */
 export function isRequested(root: string, name: string, what: Request): boolean {
   try {
-    lstatSync(join(root, "control", `${name}.${what}`));
+    fs.lstatSync(join(root, "control", `${name}.${what}`));
     return true;
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return false;

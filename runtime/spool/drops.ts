@@ -4,12 +4,13 @@
 //   unfinished  may still be being written: look again; refused if it stays like this for the settle time
 //   refused     can never become a message
 //   gone        its producer took it back
-import { closeSync, fstatSync, lstatSync, readSync, type BigIntStats } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { DeadLetter, OutgoingMessage, RetryRecord } from "../../schema/types.ts";
 import { deadLetter, outgoingMessage, retry } from "../../schema/validators/messages.js";
 import { type Code, errnoOf, SpoolwayError } from "../errors.ts";
 import { openForReading } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { sha256 } from "./hash.ts";
 import { parseJson } from "./json.ts";
 import { dropId, isId } from "./names.ts";
@@ -48,11 +49,11 @@ export function readDrop(connector: string, folder: string, file: string, maxByt
   const path = join(folder, file);
   let fd: number | undefined;
   try {
-    const named = lstatSync(path, { bigint: true });
+    const named = fs.lstatSync(path, { bigint: true });
     const special = describeSpecial(named);
     if (special !== undefined) return refusedUnread(connector, file, named, "not_a_file", special);
     fd = openForReading(path);
-    const stat = fstatSync(fd, { bigint: true });
+    const stat = fs.fstatSync(fd, { bigint: true });
     if (!stat.isFile())
       return {
         kind: "unfinished",
@@ -73,7 +74,7 @@ export function readDrop(connector: string, folder: string, file: string, maxByt
   } catch (error) {
     return fromErrno(error, path, connector, file);
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    if (fd !== undefined) fs.closeSync(fd);
   }
 }
 
@@ -82,7 +83,7 @@ function readUpTo(fd: number, size: number, maxBytes: number): Buffer {
   let buffer = Buffer.allocUnsafe(Math.min(size + 1, maxBytes + 1));
   let length = 0;
   for (;;) {
-    const read = readSync(fd, buffer, length, buffer.length - length, length);
+    const read = fs.readSync(fd, buffer, length, buffer.length - length, length);
     if (read === 0) return buffer.subarray(0, length);
     length += read;
     if (length < buffer.length) continue;

@@ -1,9 +1,9 @@
 // Reading heartbeats: for the supervisor, the commands and anybody who wants to know what is alive.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Heartbeat, SupervisorStatus } from "../../schema/types.ts";
 import { heartbeat, supervisor } from "../../schema/validators/host.js";
 import { errnoOf } from "../errors.ts";
+import { fs } from "./fs.ts";
 
 /** The connector's last heartbeat, or undefined where there is none (or none that is valid). */
 export function readHeartbeat(root: string, name: string): Heartbeat | undefined {
@@ -19,7 +19,7 @@ export function readSupervisorStatus(root: string): SupervisorStatus | undefined
 
 function readValid<T>(path: string, valid: (data: unknown) => boolean): T | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const value: unknown = JSON.parse(fs.readFileSync(path, "utf8"));
     return valid(value) ? (value as T) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || errnoOf(error) === "ENOENT") return undefined;

@@ -1,20 +1,10 @@
 // Attachment bytes: spool/media/<sha256>, written once (I2), streamed in both directions, confined to where attachments may lie.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  read,
-  readlinkSync,
-  realpathSync,
-  utimesSync,
-} from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { Readable } from "node:stream";
 import type { OutgoingAttachment } from "../../schema/types.ts";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { createFile, linkExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { createSha256 } from "./hash.ts";
 import type { SpoolPaths } from "./names.ts";
 import { tmpPath } from "./tmp.ts";
@@ -42,28 +32,22 @@ export async function storeMedia(
   let size = 0;
   const fd = createFile(temp);
   try {
-    // A handle of our own, so that waiting for the disk blocks nobody.
-    const handle = await open(temp, constants.O_WRONLY | constants.O_NOFOLLOW);
-    try {
-      for await (const chunk of data instanceof Uint8Array ? [data] : data) {
-        const bytes = typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Uint8Array);
-        size += bytes.length;
-        if (size > maxBytes) {
-          throw new SpoolwayError("too_large", `an attachment has more than ${maxBytes} bytes`, {
-            hint: "Raise runtime.max_attachment_bytes.",
-          });
-        }
-        hash.update(bytes);
-        await writeFully(handle, bytes);
+    for await (const chunk of data instanceof Uint8Array ? [data] : data) {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Uint8Array);
+      size += bytes.length;
+      if (size > maxBytes) {
+        throw new SpoolwayError("too_large", `an attachment has more than ${maxBytes} bytes`, {
+          hint: "Raise runtime.max_attachment_bytes.",
+        });
       }
-    } finally {
-      await handle.close();
+      hash.update(bytes);
+      await writeFully(fd, bytes);
     }
     await syncFile(fd);
     const sha256 = hash.digest("hex");
     const final = join(paths.media, sha256);
     // The same bytes may be there already: used again just now, for whoever removes media by age.
-    if (!linkExclusive(temp, final)) utimesSync(final, new Date(), new Date());
+    if (!linkExclusive(temp, final)) fs.utimesSync(final, new Date(), new Date());
     await syncFolder(paths.media);
     return { sha256, size, path: `media/${sha256}` };
   } catch (error) {
@@ -76,14 +60,20 @@ export async function storeMedia(
       },
     );
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
     remove(temp);
   }
 }
 
-async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  let offset = 0;
-  while (offset < bytes.length) offset += (await handle.write(bytes, offset)).bytesWritten;
+/** In the thread pool: an attachment may be large, and waiting for the disk must block nobody. */
+async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length;) {
+    offset += await new Promise<number>((resolve, reject) => {
+      fs.write(fd, bytes, offset, bytes.length - offset, null, (error, count) =>
+        error ? reject(error) : resolve(count),
+      );
+    });
+  }
 }
 
 /**
@@ -97,7 +87,7 @@ export async function captureAttachment(
 ): Promise<OutgoingAttachment> {
   const { fd, inMedia } = openConfined(paths, attachment.path);
   try {
-    const stat = fstatSync(fd);
+    const stat = fs.fstatSync(fd);
     if (!stat.isFile())
       throw new SpoolwayError("attachment_missing", `${attachment.path} is no regular file`);
     if (stat.size > maxBytes) {
@@ -112,7 +102,7 @@ export async function captureAttachment(
     const stored = await storeMedia(paths, chunksOf(fd), maxBytes);
     return { ...attachment, name, ...stored };
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
   }
 }
 
@@ -135,7 +125,7 @@ export function openMedia(paths: Pick<SpoolPaths, "media">, attachment: Outgoing
       try {
         yield* chunksOf(fd);
       } finally {
-        closeSync(fd);
+        fs.closeSync(fd);
       }
     })(),
     { objectMode: false },
@@ -146,7 +136,9 @@ async function* chunksOf(fd: number): AsyncGenerator<Buffer> {
   for (let position = 0; ;) {
     const buffer = Buffer.allocUnsafe(chunkBytes);
     const length = await new Promise<number>((resolve, reject) => {
-      read(fd, buffer, 0, chunkBytes, position, (error, count) => (error ? reject(error) : resolve(count)));
+      fs.read(fd, buffer, 0, chunkBytes, position, (error, count) =>
+        error ? reject(error) : resolve(count),
+      );
     });
     if (length === 0) return;
     position += length;
@@ -169,16 +161,18 @@ function openConfined(paths: SpoolPaths, path: string): { fd: number; inMedia: s
     let at = base;
     for (const part of parts) {
       at = join(at, part);
-      if (lstatSync(at).isSymbolicLink()) throw outside();
+      if (fs.lstatSync(at).isSymbolicLink()) throw outside();
     }
-    if (!lstatSync(at).isFile()) throw new SpoolwayError("attachment_missing", `${path} is no regular file`);
+    if (!fs.lstatSync(at).isFile())
+      throw new SpoolwayError("attachment_missing", `${path} is no regular file`);
     const fd = openForReading(at);
     try {
       // RACE: a parent may have become a link between the look and the open; the descriptor's own path tells.
-      const real = process.platform === "linux" ? readlinkSync(`/proc/self/fd/${fd}`) : realpathSync(at);
-      if (real !== join(realpathSync(base), ...parts)) throw outside();
+      const real =
+        process.platform === "linux" ? fs.readlinkSync(`/proc/self/fd/${fd}`) : fs.realpathSync(at);
+      if (real !== join(fs.realpathSync(base), ...parts)) throw outside();
     } catch (error) {
-      closeSync(fd);
+      fs.closeSync(fd);
       throw error;
     }
     return { fd, inMedia };

@@ -1,10 +1,10 @@
 // The messages of one connector on disk: what is known of an id, and the transitions that follow a claim (T2 … T5 of schema/README.md). Claiming and
 // refusing drops stand in claim.ts and refuse.ts. Every function returns after its commit point.
-import { existsSync, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, type SpoolwayError } from "../errors.ts";
-import { move, remove, syncFolder } from "./disk.ts";
+import { exists, move, remove, syncFolder } from "./disk.ts";
 import { type Drop, readDrop } from "./drops.ts";
+import { fs } from "./fs.ts";
 import { claimName, dropId, retryName, type SpoolPaths } from "./names.ts";
 import { publishJson } from "./publish.ts";
 import { type Accepted, deadLetterOf, receiptOf, retryRecordOf } from "./records.ts";
@@ -33,7 +33,7 @@ export class Outbox {
 
   /** An id for an entry that never parsed. */
   idOf(file: string, bytes: Buffer | undefined): string {
-    const stat = lstatSync(join(this.paths.outbox, file), { bigint: true, throwIfNoEntry: false });
+    const stat = fs.lstatSync(join(this.paths.outbox, file), { bigint: true, throwIfNoEntry: false });
     return dropId(this.name, file, stat?.mtimeNs ?? 0n, bytes ?? Buffer.alloc(0));
   }
 
@@ -43,7 +43,7 @@ export class Outbox {
   ): { as: "sent" | "failed"; attempts: number; contentSha256: string | undefined } | undefined {
     for (const as of ["sent", "failed"] as const) {
       const path = join(this.paths[as], `${id}.json`);
-      if (!existsSync(path)) continue;
+      if (!exists(path)) continue;
       const record = readRecord(path);
       return {
         as,
@@ -128,7 +128,7 @@ export class Outbox {
 /** What is needed of a receipt or dead letter. One that somebody broke still says by its name that the id is settled. */
 function readRecord(path: string): { attempts?: number; content_sha256?: string } {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as { attempts?: number; content_sha256?: string };
+    return JSON.parse(fs.readFileSync(path, "utf8")) as { attempts?: number; content_sha256?: string };
   } catch (error) {
     if (error instanceof SyntaxError || errnoOf(error) === "ENOENT") return {};
     throw error;

@@ -1,10 +1,10 @@
 // Publishing: the only way a file gets its name (schema/README.md, "Publishing").
 //
 //   write all to tmp/ → fsync all → name all → one fsync per folder → acknowledged
-import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { createFile, linkExclusive, move, remove, syncFile, syncFolder, writeAll } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { tmpPath } from "./tmp.ts";
 
 export interface Publication {
@@ -101,7 +101,7 @@ async function writeTemp(tmp: string, bytes: Uint8Array): Promise<string> {
     await syncFile(fd);
     done = true;
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
     if (!done) remove(path);
   }
   return path;

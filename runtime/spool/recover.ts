@@ -1,8 +1,6 @@
 // Start-up of one connector (R1 … R7 of schema/README.md): finishes what a crash interrupted and says what is left to do. Nothing is claimed before.
-import { existsSync } from "node:fs";
-import { opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { remove, syncFolder } from "./disk.ts";
+import { exists, namesIn, remove, syncFolder } from "./disk.ts";
 import type { Outbox } from "./outbox.ts";
 import { parseClaimName, parseRetryName } from "./names.ts";
 import { publishJson } from "./publish.ts";
@@ -34,7 +32,7 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
     repaired = true;
     remove(path);
   };
-  for await (const { name: file } of await opendir(paths.retry)) {
+  for (const file of await allNames(paths.retry)) {
     const parsed = parseRetryName(file);
     if (parsed === undefined) continue; // not ours; left alone
     if (isFinished(outbox, parsed.id, parsed.attempt))
@@ -42,7 +40,7 @@ export async function recover(outbox: Outbox): Promise<Recovered> {
     else retries.set(parsed.id, { file, ...parsed });
   }
   const claims = new Map<string, { file: string; attempt: number }>();
-  for await (const { name: file } of await opendir(paths.sending)) {
+  for (const file of await allNames(paths.sending)) {
     const parsed = parseClaimName(file);
     if (parsed === undefined) continue;
     const retry = retries.get(parsed.id);
@@ -93,10 +91,13 @@ function isFinished(outbox: Outbox, id: string, attempt: number): boolean {
 /** R6: an entry that was moved to failed/ and lacks its dead letter. */
 async function finishRefusals(outbox: Outbox): Promise<void> {
   const { paths } = outbox;
-  for await (const { name: file } of await opendir(paths.failed, { bufferSize: 1024 })) {
-    if (!file.endsWith(".entry")) continue;
+  const entries: string[] = [];
+  // There may be a million dead letters: what needs nothing is not kept.
+  for await (const names of namesIn(paths.failed))
+    entries.push(...names.filter((name) => name.endsWith(".entry")));
+  for (const file of entries) {
     const id = file.slice(0, -".entry".length);
-    if (existsSync(join(paths.failed, `${id}.json`))) continue;
+    if (exists(join(paths.failed, `${id}.json`))) continue;
     const letter = refusalOf(outbox.name, {
       id,
       code: "refused_interrupted",
@@ -105,4 +106,10 @@ async function finishRefusals(outbox: Outbox): Promise<void> {
     });
     await publishJson(paths.tmp, paths.failed, `${id}.json`, letter);
   }
+}
+
+async function allNames(folder: string): Promise<string[]> {
+  const all: string[] = [];
+  for await (const names of namesIn(folder)) all.push(...names);
+  return all;
 }

@@ -7,10 +7,10 @@
 // The names in outbox/ are new ones: a rename replaces what has the name, and a producer may just have dropped something under the old one.
 // In a refusal the letter goes first: as long as it is there, the id counts as settled, and the pump would take the drop for a repeated one. A crash in
 // between leaves the entry without its letter, which the next start-up repairs (R6). In a purge the entry goes first, for the same reason.
-import { lstatSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
 import { exists, makeFolder, move, remove, syncFolder } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { spoolPaths, timeName } from "./names.ts";
 
 /** What is needed of a dead letter to move it. */
@@ -68,7 +68,7 @@ function entryName({ id, drop }: Letter): string {
 function removeEntry(path: string): boolean {
   if (!exists(path)) return true;
   try {
-    if (lstatSync(path).isDirectory()) rmdirSync(path);
+    if (fs.lstatSync(path).isDirectory()) fs.rmdirSync(path);
     else remove(path);
     return true;
   } catch (error) {

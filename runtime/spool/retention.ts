@@ -1,9 +1,7 @@
 // Receipts are removed by age; dead letters never are.
-import { lstatSync } from "node:fs";
-import { opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { remove } from "./disk.ts";
+import { namesIn, remove } from "./disk.ts";
+import { fs } from "./fs.ts";
 
 /** Removes receipts in sent/<name>/ older than keepMs, in small steps. Returns how many. */
 export async function removeOldReceipts(
@@ -13,13 +11,13 @@ export async function removeOldReceipts(
 ): Promise<number> {
   const oldest = Date.now() - keepMs;
   let removed = 0;
-  let seen = 0;
-  for await (const { name } of await opendir(folder, { bufferSize: 256 })) {
+  for await (const names of namesIn(folder)) {
     if (signal.aborted) break;
-    if (++seen % 200 === 0) await nextTurn();
-    const path = join(folder, name);
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat !== undefined && name.endsWith(".json") && stat.mtimeMs < oldest && remove(path)) removed += 1;
+    for (const name of names) {
+      const path = join(folder, name);
+      const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+      if (stat !== undefined && name.endsWith(".json") && stat.mtimeMs < oldest && remove(path)) removed += 1;
+    }
   }
   return removed;
 }

@@ -1,5 +1,4 @@
 // Opening a spool: its folders, a proof that its file system can do what the protocol needs, and the sweep of what dead processes left.
-import { closeSync, lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import {
@@ -12,6 +11,7 @@ import {
   syncFolder,
   writeAll,
 } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { perConnector, shared, spoolPaths, type SpoolPaths } from "./names.ts";
 import { sweepTmp, tmpPath } from "./tmp.ts";
 
@@ -21,7 +21,7 @@ import { sweepTmp, tmpPath } from "./tmp.ts";
  */
 export async function openSpool(root: string): Promise<void> {
   for (const folder of [...perConnector, ...shared]) ensureFolder(join(root, folder));
-  sweepTmp(join(root, "tmp"));
+  await sweepTmp(join(root, "tmp"));
   await checkFileSystem(root);
 }
 
@@ -36,7 +36,7 @@ function ensureFolder(path: string): void {
   try {
     makeFolder(path);
     // A link here could lead the whole protocol to another file system or to somebody else's folder.
-    if (!lstatSync(path).isDirectory()) throw new Error("it is a link or a file, not a folder");
+    if (!fs.lstatSync(path).isDirectory()) throw new Error("it is a link or a file, not a folder");
   } catch (error) {
     throw new SpoolwayError("spool_unusable", `${path}: ${(error as Error).message}`, { cause: error });
   }
@@ -44,9 +44,9 @@ function ensureFolder(path: string): void {
 
 /** Proves on real files that create, write, fsync, link, rename and folder fsync work, and that all folders share one device. */
 async function checkFileSystem(root: string): Promise<void> {
-  const device = statSync(root).dev;
+  const device = fs.statSync(root).dev;
   for (const folder of [...perConnector, ...shared]) {
-    if (statSync(join(root, folder)).dev !== device) {
+    if (fs.statSync(join(root, folder)).dev !== device) {
       throw new SpoolwayError(
         "spool_unusable",
         `${join(root, folder)} lies on another file system than ${root}`,
@@ -64,7 +64,7 @@ async function checkFileSystem(root: string): Promise<void> {
       step = "fsync";
       await syncFile(fd);
     } finally {
-      closeSync(fd);
+      fs.closeSync(fd);
     }
     step = "make a hard link";
     if (!linkExclusive(first, second)) throw new Error("the name was taken");

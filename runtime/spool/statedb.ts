@@ -3,9 +3,10 @@
 // The seen-set is written with synchronous=NORMAL: a killed process loses nothing, a power cut may lose the last rows, and the inbox's own names
 // repair that at the next start (schema/README.md, "Inbound"). The key-value store is written with synchronous=FULL: a token that was rotated on the
 // platform must not come back.
-import { existsSync, opendirSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { exists, namesIn } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { parseInboxName, type SpoolPaths } from "./names.ts";
 
 const lookBackMs = 5 * 60_000;
@@ -41,16 +42,16 @@ export class StateDb {
   /** Opens or creates the database; repairs the seen-set from the inbox where the last process did not close it. */
   static async open(paths: SpoolPaths, seenKeepMs: number): Promise<StateDb> {
     const file = join(paths.state, "state.db");
-    const existed = existsSync(file);
-    const state = new StateDb(file, paths, seenKeepMs);
+    const existed = exists(file);
+    const state = new StateDb(await fs.openDatabase(file), paths, seenKeepMs);
     if (existed && !state.#closedCleanly()) await state.#adoptFromInbox();
     return state;
   }
 
-  private constructor(file: string, paths: SpoolPaths, seenKeepMs: number) {
+  private constructor(db: DatabaseSync, paths: SpoolPaths, seenKeepMs: number) {
     this.#paths = paths;
     this.#seenKeepMs = seenKeepMs;
-    this.#db = new DatabaseSync(file);
+    this.#db = db;
     this.#db.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -512;
        CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
@@ -127,17 +128,13 @@ export class StateDb {
   async #adoptFromInbox(): Promise<void> {
     const newest = this.#db.prepare("SELECT max(at) AS at FROM seen").get() as { at: number | null };
     const since = (newest.at ?? 0) - lookBackMs;
-    const folder = opendirSync(this.#paths.inbox, { bufferSize: 1024 });
-    let ids: string[] = [];
-    for await (const entry of folder) {
-      const parsed = parseInboxName(entry.name);
-      if (parsed !== undefined && parsed.timeMs >= since && !this.hasSeen(parsed.id)) ids.push(parsed.id);
-      if (ids.length >= 1000) {
-        this.addSeen(ids);
-        ids = [];
-      }
+    for await (const names of namesIn(this.#paths.inbox)) {
+      const ids = names.flatMap((name) => {
+        const parsed = parseInboxName(name);
+        return parsed !== undefined && parsed.timeMs >= since && !this.hasSeen(parsed.id) ? [parsed.id] : [];
+      });
+      if (ids.length > 0) this.addSeen(ids);
     }
-    if (ids.length > 0) this.addSeen(ids);
   }
 
   #prune(now: number): void {

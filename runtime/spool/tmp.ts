@@ -1,9 +1,10 @@
 // Files that have no name yet, in spool/tmp. The name says which process writes it, so that a sweep removes only what nobody writes any more.
-import { lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
-import { remove } from "./disk.ts";
+import { namesIn, remove } from "./disk.ts";
+import { fs } from "./fs.ts";
 
 let counter = 0;
 let ownPrefix: string | undefined;
@@ -29,16 +30,18 @@ export function tmpPath(tmp: string): string {
 const otherHostMaxAgeMs = 3_600_000;
 
 /** Removes what dead processes left in tmp/ (R5). Returns how many. Call it before any connector runs. */
-export function sweepTmp(tmp: string): number {
+export async function sweepTmp(tmp: string): Promise<number> {
   const here = pidSpace();
   let removed = 0;
-  for (const name of readdirSync(tmp)) {
-    const match = /^([A-Za-z0-9.]+)-(\d+)-/.exec(name);
-    const abandoned =
-      match?.[1] === here ? !isAlive(Number(match[2])) : ageMs(join(tmp, name)) > otherHostMaxAgeMs;
-    if (abandoned && remove(join(tmp, name))) removed += 1;
+  for await (const names of namesIn(tmp)) {
+    for (const name of names) if (isAbandoned(tmp, name, here) && remove(join(tmp, name))) removed += 1;
   }
   return removed;
+}
+
+function isAbandoned(tmp: string, name: string, here: string): boolean {
+  const match = /^([A-Za-z0-9.]+)-(\d+)-/.exec(name);
+  return match?.[1] === here ? !isAlive(Number(match[2])) : ageMs(join(tmp, name)) > otherHostMaxAgeMs;
 }
 
 function isAlive(pid: number): boolean {
@@ -53,7 +56,7 @@ function isAlive(pid: number): boolean {
 
 function ageMs(path: string): number {
   try {
-    const stat = lstatSync(path);
+    const stat = fs.lstatSync(path);
     return stat.isFile() ? Date.now() - stat.mtimeMs : 0;
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return 0;

@@ -1,7 +1,7 @@
 // Files that say what is true now and are worthless after a crash: heartbeats. Atomic for readers, not synced.
-import { closeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createFile, move, remove, writeAll } from "./disk.ts";
+import { fs } from "./fs.ts";
 import { tmpPath } from "./tmp.ts";
 
 /** Replaces the file at `path` (in a folder of the spool) in one step. */
@@ -13,7 +13,7 @@ export function writeVolatile(path: string, text: string): void {
     writeAll(fd, Buffer.from(text));
     done = move(temp, path);
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
     if (!done) remove(temp);
   }
   if (!done) throw new Error(`${temp} was removed by somebody else`);

@@ -111,6 +111,9 @@ const mutators = [
   ...["fsync", "fdatasync", "writeFile", "appendFile", "createWriteStream", "mkdtemp"],
 ].flatMap((name) => [name, `${name}Sync`]);
 
+/** Types and constants; and the link in /proc that tells the pid namespace is no file of the spool. */
+const harmless = ["constants", "readlinkSync", "BigIntStats", "FSWatcher", "DatabaseSync", "StatementSync"];
+
 /** Who else may, and why. */
 const mayMutate: Record<string, { names: string[]; why: string }> = {
   "schema/generate.ts": { names: ["writeFileSync"], why: "writes source files, not the spool" },
@@ -137,6 +140,18 @@ describe("files", () => {
     const wrong = [...runtime, ...connectors]
       .filter(({ path }) => !path.startsWith("runtime/spool/"))
       .flatMap((source) => mutations(source).map((name) => `${source.path} calls ${name}`));
+    expect(wrong).toEqual([]);
+  });
+
+  test("of the spool are reached through the one interface that a test can put its own in place of", () => {
+    const wrong = runtime
+      .filter(({ path }) => path.startsWith("runtime/spool/") && path !== "runtime/spool/fs.ts")
+      .flatMap(({ path, imports }) =>
+        imports
+          .filter(({ specifier }) => /^node:(fs|sqlite)/.test(specifier))
+          .flatMap(({ names }) => names.filter((name) => !harmless.includes(name)))
+          .map((name) => `${path} takes ${name}`),
+      );
     expect(wrong).toEqual([]);
   });
 
