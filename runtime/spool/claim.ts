@@ -32,26 +32,31 @@ export async function claimDrop(outbox: Outbox, file: string, drop: ReadMessage)
     return { kind: "changed" }; // a link or something unreadable took its place: looking again says what
   }
   try {
-    // The producer did not sync its bytes; a claim whose content is lost in a power cut would be a lost message.
-    await syncFile(fd);
     if (!move(source, target)) return { kind: "gone" };
     if (!isUnchanged(fd, target, drop.bytes)) {
       putBack(outbox, target, file);
       return { kind: "changed" };
+    }
+    try {
+      // COMMIT POINT: accepted. The producer did not sync its bytes: a claim whose content is lost in a power cut would be a lost message. Both at once, since a journal
+      // commits them together. outbox/ is not synced: where a file system gives the old name back after a power cut, it is a drop with a known id (row 10).
+      await bothOrNeither(syncFile(fd), syncFolder(outbox.paths.sending));
+    } catch (error) {
+      putBack(outbox, target, file);
+      throw error;
     }
   } catch (error) {
     throw writeFailed(`claim ${file}`, error);
   } finally {
     fs.closeSync(fd);
   }
-  try {
-    // COMMIT POINT: accepted. outbox/ is not synced: where a file system gives the old name back after a power cut, it is a drop with a known id (row 10).
-    await syncFolder(outbox.paths.sending);
-  } catch (error) {
-    putBack(outbox, target, file);
-    throw error;
-  }
   return { kind: "claimed", entry };
+}
+
+/** Waits for both also when one fails: nothing may be undone under a call that is still under way. */
+async function bothOrNeither(...calls: Array<Promise<void>>): Promise<void> {
+  for (const outcome of await Promise.allSettled(calls))
+    if (outcome.status === "rejected") throw outcome.reason;
 }
 
 /** Attachments are copied into media/ first, and the claim is a record that names the copies. */
