@@ -2,6 +2,9 @@
 import type { Readable } from "node:stream";
 import type { InboundEvent } from "../schema/types.ts";
 
+/** T, whose optional keys may be undefined as well, which means absent: so that what a platform leaves out can be passed on as it is. */
+export type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
+
 /** Bytes that came with an event. `data` is streamed into spool/media; give `url` where it was not fetched. */
 export interface DraftAttachment {
   name: string;
@@ -10,17 +13,23 @@ export interface DraftAttachment {
   url?: string;
 }
 
-/** An event as a connector delivers it; the runtime adds version, id, received_at, connector and reply. */
-export interface Draft extends Omit<
-  InboundEvent,
-  "version" | "id" | "received_at" | "connector" | "reply" | "content" | "kind"
+type Event = Required<InboundEvent>;
+
+/** An event as a connector delivers it; the runtime adds version, id, received_at, connector and reply. A key that is undefined counts as absent. */
+export interface Draft extends Loose<
+  Omit<
+    InboundEvent,
+    "version" | "id" | "received_at" | "connector" | "reply" | "content" | "kind" | "sender" | "conversation"
+  >
 > {
   /**
    * What makes the platform's event unique: conversation, message id, revision. The same key is the same event, delivered once. Without it every
    * delivery is a new event.
    */
-  key?: readonly string[];
+  key?: readonly string[] | undefined;
   /** Default "message". */
-  kind?: InboundEvent["kind"];
-  content?: Omit<NonNullable<InboundEvent["content"]>, "attachments"> & { attachments?: DraftAttachment[] };
+  kind?: InboundEvent["kind"] | undefined;
+  sender?: Loose<Event["sender"]> | undefined;
+  conversation?: Loose<Event["conversation"]> | undefined;
+  content?: Loose<Omit<Event["content"], "attachments"> & { attachments?: DraftAttachment[] }> | undefined;
 }

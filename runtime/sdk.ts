@@ -77,10 +77,11 @@ export interface SendContext<Config = unknown> extends Context<Config> {
   readonly mayHaveBeenSent: boolean;
 }
 
+/** A key that is undefined counts as absent. */
 export interface SendResult {
-  platform_id?: string;
+  platform_id?: string | undefined;
   /** All ids, where one message became several. */
-  platform_ids?: string[];
+  platform_ids?: string[] | undefined;
 }
 
 export interface SyncContext<Config = unknown> extends Context<Config> {

@@ -1,12 +1,14 @@
-// Writes schema/types.ts and schema/validators/*.js from the *.schema.json files beside it.
-// `--check` writes nothing and exits 1 when either is out of date; the test command runs it.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+// Writes schema/types.ts and schema/validators/*.js from the *.schema.json files beside it, and connectors/<type>/manifest.d.ts, the type of a connector's config, from
+// its manifest. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import standaloneModule from "ajv/dist/standalone/index.js";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 
 const here = import.meta.dirname;
+const connectors = join(here, "../connectors");
 const header = "// Generated from the JSON Schemas in this folder by schema/generate.ts. Do not edit.\n";
 const names = readdirSync(here)
   .filter((file) => file.endsWith(".schema.json"))
@@ -89,12 +91,42 @@ function validatorName(base: string): string {
   return base.replace(/-(.)/g, (_m, c: string) => c.toUpperCase());
 }
 
+/** For each connector that can be configured, what it gets as ctx.config: defaults are applied, so a key that has one is always there. */
+async function generateConfigs(): Promise<Array<[string, string]>> {
+  const outputs: Array<[string, string]> = [];
+  for (const type of readdirSync(connectors)) {
+    const manifest = `${connectors}/${type}/manifest.json`;
+    if (!existsSync(manifest)) continue;
+    const { config } = JSON.parse(readFileSync(manifest, "utf8")) as { config?: JSONSchema };
+    if (Object.keys(config?.properties ?? {}).length === 0) continue;
+    const text = await compile(withDefaults(config) as JSONSchema, "Config", {
+      bannerComment: "// Generated from manifest.json by schema/generate.ts. Do not edit.\n",
+      additionalProperties: false,
+      ignoreMinAndMaxItems: true, // else a list with a limit is a union of tuples
+      style: { printWidth: 110 },
+    });
+    outputs.push([`${connectors}/${type}/manifest.d.ts`, text]);
+  }
+  return outputs;
+}
+
+/** The schema with every key required that has a default. */
+function withDefaults(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withDefaults);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const all = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, withDefaults(value)]));
+  const { properties = {}, required = [] } = schema as JSONSchema & { required?: string[] };
+  const filled = Object.keys(properties).filter((key) => properties[key]?.default !== undefined);
+  return filled.length === 0 ? all : { ...all, required: [...new Set([...required, ...filled])] };
+}
+
 const outputs: Array<[string, string]> = [
   [`${here}/types.ts`, await generateTypes()],
   ...Object.entries(validatorModules).map(([file, bases]): [string, string] => [
     `${here}/validators/${file}`,
     generateValidators(bases),
   ]),
+  ...(await generateConfigs()),
 ];
 const check = process.argv.includes("--check");
 for (const [path, text] of outputs) {
@@ -104,7 +136,8 @@ for (const [path, text] of outputs) {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  if (current === text) continue;
+  // A connector that does not use its type does not have to have it: a new one is checked without.
+  if (current === text || (check && current === "" && path.endsWith("/manifest.d.ts"))) continue;
   if (check) {
     console.error(`${path} is out of date: run npm run generate`);
     process.exitCode = 1;

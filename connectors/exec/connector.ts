@@ -1,12 +1,13 @@
 // Any program as a connector: it writes events and answers as lines of JSON to its stdout and reads messages from its stdin.
 import { defineConnector } from "spoolway/sdk";
 import { LineProgram } from "spoolway/sdk/line-program";
-import { type ExecConfig, Session } from "./session.ts";
+import type { Config } from "./manifest.d.ts";
+import { Session } from "./session.ts";
 
 /** The end of a program that never got as far as a session: there are never two at once. */
 let unfinished: Promise<unknown> = Promise.resolve();
 
-export default defineConnector<ExecConfig, Session>({
+export default defineConnector<Config, Session>({
   async connect(ctx) {
     await unfinished;
     const program = await LineProgram.start(ctx, ctx.config);

@@ -10,13 +10,8 @@ import { Deliveries } from "spoolway/sdk/deliveries";
 import { parseJsonLine } from "spoolway/sdk/json-line";
 import type { End, LineProgram } from "spoolway/sdk/line-program";
 import type { Line } from "spoolway/sdk/lines";
-import type { ProgramConfig } from "spoolway/sdk/program";
+import type { Config } from "./manifest.d.ts";
 import { understand } from "./protocol.ts";
-
-export interface ExecConfig extends ProgramConfig {
-  ready: boolean;
-  max_line_bytes: number;
-}
 
 const startMs = 500;
 const maxUnreadAcks = 1 << 20;
@@ -25,13 +20,13 @@ export class Session {
   /** Rejects with the reason when the program is over; resolves when the session was asked to end. */
   readonly over: Promise<void>;
   readonly #program: LineProgram;
-  readonly #ctx: Context<ExecConfig>;
+  readonly #ctx: Context<Config>;
   readonly #answers: Answers;
   readonly #deliveries: Deliveries;
   readonly #started = Promise.withResolvers<void>();
   #failure: SpoolwayError | undefined;
 
-  constructor(program: LineProgram, ctx: Context<ExecConfig>) {
+  constructor(program: LineProgram, ctx: Context<Config>) {
     this.#program = program;
     this.#ctx = ctx;
     this.#answers = new Answers(program.stdin, "the program", "its stdin");

@@ -3,9 +3,10 @@ import { defineConnector, parseDuration } from "spoolway/sdk";
 import { FolderWatch } from "spoolway/sdk/folder-watch";
 import { openUserFolder } from "spoolway/sdk/user-folder";
 import { isJson } from "./event.ts";
-import { type FolderConfig, Handler, keptKey } from "./handler.ts";
+import { Handler, keptKey } from "./handler.ts";
+import type { Config } from "./manifest.d.ts";
 
-export default defineConnector<FolderConfig, FolderWatch>({
+export default defineConnector<Config, FolderWatch>({
   async connect(ctx) {
     const { path, pattern, recursive, after, settle } = ctx.config;
     const root = await openUserFolder(ctx, path, { recursive, write: after !== "keep" });

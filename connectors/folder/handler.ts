@@ -9,25 +9,16 @@ import type { Outcome, Taken } from "spoolway/sdk/folder-watch";
 import { openUnchanged } from "spoolway/sdk/regular-file";
 import { setAside, takeAway } from "spoolway/sdk/set-aside";
 import { attachmentOf, defaults, isJson, readJson } from "./event.ts";
-
-export interface FolderConfig {
-  path: string;
-  pattern?: string;
-  recursive: boolean;
-  after: "move" | "delete" | "keep";
-  settle: string;
-  conversation_id?: string;
-  sender?: string;
-}
+import type { Config } from "./manifest.d.ts";
 
 /** In the connector's state: the signature of a kept file that was delivered. */
 export const keptKey = (name: string): string => `kept:${name}`;
 
 export class Handler {
   readonly #root: string;
-  readonly #ctx: Context<FolderConfig>;
+  readonly #ctx: Context<Config>;
 
-  constructor(root: string, ctx: Context<FolderConfig>) {
+  constructor(root: string, ctx: Context<Config>) {
     this.#root = root;
     this.#ctx = ctx;
   }

@@ -14,12 +14,11 @@ declare module "irc-framework" {
     params: string[];
   }
 
-  /** What irc-framework calls on a transport; it emits open, line, close, debug and extra. */
+  /** What irc-framework calls on a transport of one connection; it emits open, line and close. */
   export interface Transport {
     connect(): void;
     writeLine(line: string, callback?: () => void): void;
     close(force: boolean): void;
-    disposeSocket(): void;
     setEncoding(encoding: string): boolean;
   }
 
@@ -39,8 +38,8 @@ declare module "irc-framework" {
     /** Seconds; 0 turns the library's own pings off. */
     ping_interval: number;
     ping_timeout: number;
-    /** Called as a constructor. */
-    transport: new () => Transport;
+    /** Called with `new`; what it returns is the transport. */
+    transport: () => Transport;
   }
 
   export interface NetworkInfo {
@@ -52,24 +51,15 @@ declare module "irc-framework" {
     supportsTag(name: string): boolean;
   }
 
-  type RawMiddleware = (
-    command: string,
-    message: IrcMessage,
-    line: string,
-    client: Client,
-    next: () => void,
-  ) => void;
-
   export class Client {
     network: NetworkInfo;
-    connection: { write(line: string): void };
+    /** Emits each line that came in after the client has dealt with it itself. */
+    connection: { on(event: "message", listener: (message: IrcMessage) => void): void };
     /** A line to write; to1459 encodes it. */
     Message: new (command: string, ...params: string[]) => { tags: Record<string, string>; to1459(): string };
-    use(install: (client: Client, raw: { use(middleware: RawMiddleware): void }) => void): this;
     connect(options: ClientOptions): void;
     /** Lower case by the server's CASEMAPPING. */
     caseLower(text: string): string;
-    on(event: "socket close", listener: (error: Error | false) => void): this;
     on(event: "sasl failed", listener: (event: { reason: string; message?: string }) => void): this;
   }
 }

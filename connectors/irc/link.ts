@@ -1,104 +1,80 @@
-// One connection to the server. irc-framework does CAP, SASL, ISUPPORT, PING and the parsing; what we say is confirmed by the PONG to a PING of ours (sdk/fence).
-//
-//   connecting ─▶ (presence.ts) ─▶ exchanges ─▶ lost (server, network, or the session's end) ─▶ close
+// One connection to the server: logged in, under the wanted nick, in the configured channels. irc-framework does CAP, SASL, ISUPPORT, PING and the parsing;
+// what we say is confirmed by the PONG to a PING of ours (sdk/fence). What is refused or lost later (a kick, a taken nick) is asked for again every `retry_s`.
 import { Client, type IrcMessage } from "irc-framework";
-import { reconnect, within } from "spoolway/sdk";
-import { FencedLink } from "spoolway/sdk/fence";
-import { LineSocket } from "spoolway/sdk/line-socket";
-import type { Pace } from "spoolway/sdk/pacer";
-import { portOf, type ServerConfig } from "spoolway/sdk/server";
+import { type Context, type Draft, stop } from "spoolway/sdk";
+import type { Change } from "spoolway/sdk/chat-event";
+import { passwordHint } from "spoolway/sdk/goodbye";
+import { LineLink, type LineProtocol } from "spoolway/sdk/line-link";
+import { Presence } from "spoolway/sdk/presence";
+import { loginRefused, plainLogin } from "spoolway/sdk/sasl";
+import type { Config } from "./manifest.d.ts";
 
-/** As the manifest's schema lets it through, defaults applied. */
-export interface IrcConfig extends ServerConfig {
-  nick: string;
-  username?: string;
-  password?: string;
-  sasl?: { mechanism: "PLAIN" | "EXTERNAL"; account?: string; password?: string };
-  channels: Array<string | { name: string; key?: string }>;
-  flood: Pace;
-  max_lines: number;
-  membership: boolean;
-  retry_s: number;
-}
+const protocol: LineProtocol<IrcMessage> = {
+  ports: { plain: 6667, tls: 6697 },
+  maxLineBytes: 17_408, // 8191 of tags and 512 of message, twice over: whoever sends more speaks no IRC
+  question: (token) => `PING ${token}`,
+  isAnswer: ({ command, params }, token) => command === "PONG" && params.at(-1) === token,
+  farewell: "QUIT :bye",
+};
 
-const ports = { plain: 6667, tls: 6697 };
-/** 8191 bytes of tags and 512 of message, twice over: whoever sends more speaks no IRC. */
-const maxLineBytes = 17_408;
+export class Link extends LineLink<IrcMessage, Config> {
+  readonly client = new Client();
+  readonly presence = new Presence(this, this.ctx, {
+    fold: (name) => this.client.caseLower(name),
+    roomName: (name) => (this.isChannel(name) ? name : `#${name}`),
+    rename: (nick) => `NICK ${nick}`,
+    join: ({ name, key = "" }) => `JOIN ${name} ${key}`,
+  });
 
-export class Link extends FencedLink<IrcMessage> {
-  readonly config: IrcConfig;
-  readonly client: Client;
-  socket: LineSocket | undefined;
-  /** Ours now, as the server says. */
-  nick: string;
-  /** Why the server ends the connection, in its words. */
-  readonly goodbye: string[] = [];
-  readonly #closed = Promise.withResolvers<void>();
-
-  /** Begins to connect. `onMessage` gets every message that no listener has dealt with. */
-  constructor(config: IrcConfig, onMessage: (message: IrcMessage) => void) {
-    const client = new Client();
-    const write = (line: string): void => client.connection.write(line);
-    super(`${config.server}:${portOf(config, ports)}`, config.flood, write, (token) => ({
-      line: `PING ${token}`,
-      isBack: ({ command, params }) => command === "PONG" && params.at(-1) === token,
-    }));
-    const { nick, sasl, password, username = nick } = config;
-    const isPlain = sasl?.mechanism === "PLAIN";
-    this.config = config;
-    this.client = client;
-    this.nick = nick;
-    const keep = (socket: LineSocket): void => void (this.socket = socket);
-    client.use((_client, raw) =>
-      raw.use((command, message, _line, _self, next) => {
-        const { params } = message;
-        if (command === "001") this.nick = params[0] ?? nick;
-        if (["463", "465", "ERROR"].includes(command)) this.goodbye.push(params.at(-1) ?? "");
-        if (!this.hear(message)) onMessage(message);
-        // Last: the listeners compare with the nick that the message was sent under.
-        if (command === "NICK" && this.isMe(message.nick)) this.nick = params[0] ?? this.nick;
-        next();
-      }),
-    );
-    client.on("socket close", (error) => {
-      this.#closed.resolve();
-      // What the server said is worth more than the EPIPE that followed.
-      const said = this.goodbye.join("; ");
-      if (error && !said) this.lose(error);
-      else this.lose(reconnect(`${this.who} closed the connection${said && `: ${said}`}`));
+  /** Begins to connect. `toDraft` makes events of what no exchange has dealt with. */
+  constructor(ctx: Context<Config>, toDraft: (message: IrcMessage, link: Link) => Draft | undefined) {
+    super(ctx, protocol);
+    const { client, socket, who } = this;
+    client.connection.on("message", (message) => {
+      if (!this.hear(message)) this.deliver(toDraft(message, this));
+      this.#follow(message); // last: the others compare with the nick that the message was sent under
     });
+    const { nick, username = nick, password, sasl } = ctx.config;
+    client.on("sasl failed", ({ reason, message = reason }) => {
+      // A server that offers no login just goes on, which `open` does not.
+      if (reason !== "capability_missing") this.lose(loginRefused(who, sasl, message));
+    });
+    const identity = { nick, username, gecos: nick, password: password?.trimEnd() };
+    const login = { account: plainLogin(sasl, nick) ?? {}, sasl_mechanism: sasl?.mechanism ?? "PLAIN" };
+    const extras = { auto_reconnect: false, ping_interval: 0, ping_timeout: 0 }; // the runtime does that
     client.connect({
-      ...{ nick, username, gecos: nick, password: password?.trimEnd(), enable_echomessage: true },
-      sasl_mechanism: sasl?.mechanism ?? "PLAIN",
-      account: isPlain ? { account: nick, ...sasl, password: sasl.password?.trimEnd() ?? "" } : {},
-      ...{ auto_reconnect: false, ping_interval: 0, ping_timeout: 0 }, // the runtime reconnects and probes
+      ...identity,
+      ...login,
+      ...extras,
       version: "", // no answer to CTCP VERSION
-      transport: class extends LineSocket {
-        constructor() {
-          super(config, ports, maxLineBytes);
-          keep(this);
-        }
-        setEncoding = () => true;
-        disposeSocket = () => this.close(true);
+      enable_echomessage: true,
+      transport: function () {
+        return Object.assign(socket, { setEncoding: () => true });
       },
     });
   }
 
-  /** QUIT, a second for the server to hang up, then the socket is destroyed. Safe on a dead link. */
-  async close(): Promise<void> {
-    this.lose(reconnect("the session is over"));
-    this.write("QUIT :bye");
-    this.socket?.close(false);
-    await within(1000, this.#closed.promise);
-    this.socket?.close(true);
+  /** Resolves when we are registered and every channel has been tried. Throws stop when only a person can help. */
+  enter(): Promise<this> {
+    const isIn = ({ command, params }: IrcMessage): boolean => {
+      const words = `${this.who}: ${params.at(-1)}`;
+      if (command === "903") this.isLoggedIn = true;
+      if (command === "464") throw stop(words, passwordHint);
+      if (command === "432") throw stop(words, "Change nick in connectors.yml.", "bad_nick");
+      if (/^43[367]$/.test(command)) this.presence.tryAnotherNick();
+      return command === "001";
+    };
+    return this.open(isIn, () => this.presence.restore());
   }
 
-  fold(name: string): string {
-    return this.client.caseLower(name);
-  }
-
-  isMe(nick = ""): boolean {
-    return this.fold(nick) === this.fold(this.nick);
+  /** Keeps what we know of ourselves true to the server's word. */
+  #follow(message: IrcMessage): void {
+    const { command, params } = message;
+    const [first = "", second = "", ...more] = params;
+    this.presence.follow(changeOf(message));
+    if (command === "001") this.presence.nick.now(first);
+    if (/^[45]\d\d$/.test(command)) this.presence.rooms.refused(second, more.join(" "));
+    if (["463", "465", "ERROR"].includes(command)) this.lastWords.push(params.at(-1) ?? "");
   }
 
   /** A channel, or the operators (@#chan) or voiced members (+#chan) of one. */
@@ -106,4 +82,14 @@ export class Link extends FencedLink<IrcMessage> {
     const { network } = this.client;
     return network.isChannelName(network.extractTargetGroup(target)?.target ?? target);
   }
+}
+
+/** Who came, went, or has another name now. */
+export function changeOf({ command, nick, params }: IrcMessage): Change | undefined {
+  const [first = "", second = "", third] = params;
+  if (command === "JOIN") return { deed: "joined", who: nick, room: first };
+  if (command === "PART") return { deed: "left", who: nick, room: first, why: second };
+  if (command === "KICK") return { deed: "kicked", who: second, room: first, by: nick, why: third };
+  if (command === "QUIT") return { deed: "quit", who: nick, why: first };
+  return command === "NICK" ? { deed: "renamed", who: nick, now: first } : undefined;
 }

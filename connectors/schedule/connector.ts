@@ -10,11 +10,9 @@
 import { defineConnector, stop, type Context } from "spoolway/sdk";
 import { type Due, dueRuns, nextRunAt } from "spoolway/sdk/recurrence";
 import { sleepTowards } from "spoolway/sdk/wall-clock";
+import type { Config } from "./manifest.d.ts";
 import { type Job, type JobConfig, parseJob } from "./plan.ts";
 
-interface Config {
-  jobs: JobConfig[];
-}
 type Ctx = Context<Config>;
 
 /** What is durable of a job. With another expression or zone it is another job, which has missed nothing yet. */

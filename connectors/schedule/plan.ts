@@ -3,16 +3,10 @@
 // Time zones and their changes to and from summer time are croner's: a job with one fixed time of day that falls into the gap runs at the first time after
 // it, and only the first of two equal times; any other job skips the gap and runs in both of two equal hours.
 import { Cron } from "croner";
+import type { Config } from "./manifest.d.ts";
 
 /** A job as connectors.yml has it. */
-export interface JobConfig {
-  name: string;
-  cron: string;
-  timezone?: string;
-  text?: string;
-  conversation_id?: string;
-  missed: "once" | "skip";
-}
+export type JobConfig = Config["jobs"][number];
 
 /** A job that can run: its expression is valid and has, or had, a time to run at. */
 export interface Job extends JobConfig {

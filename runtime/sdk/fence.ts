@@ -1,44 +1,50 @@
 // spoolway/sdk/fence: a link to somebody who confirms nothing but works off what it is told in order. Whatever is said is followed by a question that is always
 // answered (IRC: PING). When that answer, the fence, is back, every complaint about what was said has come before it, and silence means yes.
 //
-//   exchange(lines) ──▶ line, line, fence ──▶ what was heard meanwhile and is about them … ──fence is back──▶ resolves with it
-//                              └─ lost or silent: reconnect when nothing was written, else uncertain
+//   exchange(lines) ──▶ line, line, fence ──▶ what is heard meanwhile is offered to `take` … ──fence is back──▶ resolves, or rejects with what `take` threw
+//                              └─ lost or silent: reconnect when no line was written, else uncertain
 import { randomBytes } from "node:crypto";
-import { reconnect, uncertain } from "../sdk.ts";
+import { reconnect, sleep, uncertain } from "../sdk.ts";
 import { type Pace, Pacer } from "./pacer.ts";
 
 const fenceMs = 30_000;
 
-/** A question that is always answered, with a token of its own in it, and how to know its answer. */
+/** How to ask a question that is always answered. `token` is in the question and in its answer. */
 export interface Fence<Message> {
-  line: string;
-  isBack: (message: Message) => boolean;
+  question(token: string): string;
+  isAnswer(message: Message, token: string): boolean;
 }
 
 /** Gets a message; returns whether it is dealt with, so that nobody else makes an event of it. */
 export type Listener<Message> = (message: Message) => boolean;
 
+export interface ExchangeOptions<Message> {
+  /** Is offered all that comes until the last line is worked off. A throw, the first one counts, becomes the exchange's: no more lines are written then. */
+  take?: Listener<Message>;
+  /** So many lines are written, then it waits for the fence before the next: for those who end a connection whose queue is long. Default: all. */
+  window?: number;
+  /** How long the fence may take. */
+  timeoutMs?: number;
+  /** Past the pace, at once. */
+  urgent?: boolean;
+}
+
 export class FencedLink<Message> {
   /** The other side, in error messages. */
   readonly who: string;
-  readonly #pacer: Pacer;
   /** Writes one line now, past the pace; nothing happens when the connection is gone. */
   readonly write: (line: string) => void;
-  readonly #newFence: (token: string) => Fence<Message>;
+  readonly #fence: Fence<Message>;
+  readonly #pacer: Pacer;
   readonly #lost = new AbortController();
   readonly #listeners = new Set<Listener<Message>>();
 
-  /** Lines are written no faster than `pace`. */
-  constructor(
-    who: string,
-    pace: Pace,
-    write: (line: string) => void,
-    newFence: (token: string) => Fence<Message>,
-  ) {
+  /** Lines of an exchange are written no faster than `pace`. */
+  constructor(who: string, pace: Pace, fence: Fence<Message>, write: (line: string) => void) {
     this.who = who;
-    this.#pacer = new Pacer(pace);
     this.write = write;
-    this.#newFence = newFence;
+    this.#fence = fence;
+    this.#pacer = new Pacer(pace);
   }
 
   /** Aborts once, when the connection is gone or the session is over; its reason is the error. */
@@ -58,56 +64,86 @@ export class FencedLink<Message> {
     else session.addEventListener("abort", end, { once: true });
   }
 
-  /** Calls the listener with every message until the returned function is called. */
-  listen(listener: Listener<Message>): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
   /** To be called with everything that comes in. Returns whether a listener has dealt with it. */
   hear(message: Message): boolean {
     return [...this.#listeners].map((listener) => listener(message)).includes(true);
   }
 
-  /**
-   * Writes the lines, each in its turn (`urgent`: at once), and resolves with those messages that `isAnswer` chose from all that came until the other side had
-   * worked off the last line. Throws reconnect when nothing was written, uncertain when the link was lost or silent afterwards.
-   */
-  async exchange(
-    lines: readonly string[],
-    isAnswer: Listener<Message>,
-    { timeoutMs = fenceMs, urgent = false } = {},
-  ): Promise<Message[]> {
-    const answers: Message[] = [];
-    const { line: question, isBack } = this.#newFence(`spoolway-${randomBytes(6).toString("hex")}`);
-    const back = Promise.withResolvers<void>();
-    back.promise.catch(() => undefined); // it may be rejected while a turn is awaited; it is awaited below
-    let written = 0;
-    const fail = (why: string): void => back.reject(written === 0 ? reconnect(why) : uncertain(why));
-    const onLost = (): void => fail((this.lost.reason as Error).message);
-    const unlisten = this.listen((message) => {
-      if (isBack(message)) back.resolve();
-      const isOurs = isAnswer(message);
-      if (isOurs) answers.push(message);
-      return isOurs;
-    });
-    let late: NodeJS.Timeout | undefined;
-    this.lost.addEventListener("abort", onLost);
-    try {
-      for (const line of [...lines, question]) {
-        if (!urgent) await this.#pacer.turn(this.lost);
-        if (this.lost.aborted) break;
-        this.write(line);
-        written += 1;
+  /** Resolves with the first message for which `isIt` holds. Rejects with what it throws, with why the link was lost, or with reconnect after `timeoutMs`. */
+  until(isIt: (message: Message) => boolean, timeoutMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const listener = (message: Message): boolean => {
+      try {
+        if (isIt(message)) resolve();
+      } catch (thrown) {
+        reject(thrown as Error);
       }
-      if (this.lost.aborted) onLost();
-      late = setTimeout(() => fail(`${this.who} did not answer within ${timeoutMs / 1000} s`), timeoutMs);
-      await back.promise;
-      return answers;
-    } finally {
+      return false;
+    };
+    const onLost = (): void => reject(this.lost.reason as Error);
+    const silent = reconnect(`${this.who} did not answer within ${timeoutMs / 1000} s`);
+    const late = setTimeout(() => reject(silent), timeoutMs);
+    this.#listeners.add(listener);
+    this.lost.addEventListener("abort", onLost);
+    if (this.lost.aborted) onLost();
+    return promise.finally(() => {
       clearTimeout(late);
-      unlisten();
+      this.#listeners.delete(listener);
       this.lost.removeEventListener("abort", onLost);
+    });
+  }
+
+  /** Writes the lines, each in its turn, and resolves when the other side has worked off the last one. Throws as the head of this file says. */
+  async exchange(lines: readonly string[] = [], options: ExchangeOptions<Message> = {}): Promise<void> {
+    const { take = () => false, window = lines.length, timeoutMs = fenceMs, urgent = false } = options;
+    const refusals: unknown[] = [];
+    const listener = (message: Message): boolean => {
+      try {
+        return take(message);
+      } catch (thrown) {
+        return refusals.push(thrown) > 0;
+      }
+    };
+    let written = 0;
+    this.#listeners.add(listener);
+    try {
+      do {
+        for (const line of lines.slice(written, written + window)) {
+          await this.#turn(urgent);
+          this.write(line);
+          written += 1;
+        }
+        await this.#passFence(timeoutMs, urgent);
+      } while (written < lines.length && refusals.length === 0);
+    } catch (error) {
+      const why = (error as Error).message;
+      throw written === 0 ? reconnect(why, { cause: error }) : uncertain(why, { cause: error });
+    } finally {
+      this.#listeners.delete(listener);
     }
+    // Only now: what is said next must not hear complaints about this.
+    if (refusals.length > 0) throw refusals[0];
+  }
+
+  /** Calls the task every `ms`. Rejects with why the link was lost, or with what the task throws. */
+  async repeat(ms: number, task: () => Promise<void>): Promise<never> {
+    for (;;) {
+      await sleep(ms, this.lost);
+      this.lost.throwIfAborted();
+      await task();
+    }
+  }
+
+  async #turn(urgent: boolean): Promise<void> {
+    if (!urgent) await this.#pacer.turn(this.lost);
+    this.lost.throwIfAborted();
+  }
+
+  async #passFence(timeoutMs: number, urgent: boolean): Promise<void> {
+    const token = `spoolway-${randomBytes(6).toString("hex")}`;
+    await this.#turn(urgent);
+    const back = this.until((message) => this.#fence.isAnswer(message, token), timeoutMs);
+    this.write(this.#fence.question(token));
+    await back;
   }
 }

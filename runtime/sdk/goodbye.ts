@@ -1,7 +1,7 @@
-// spoolway/sdk/goodbye: what a server says in words when it refuses a connection, where its protocol has no codes for it, as the fate of the session: stop
+// spoolway/sdk/goodbye: what a server says in words when it refuses a connection or a message, where its protocol has no codes for it, as a fate: of the session stop
 // only where a person has to do something, and another try where it may be over by itself.
 import type { SpoolwayError } from "../errors.ts";
-import { reconnect, stop } from "../sdk.ts";
+import { reconnect, retry, stop } from "../sdk.ts";
 
 const busy =
   /throttl|too many|too fast|no more connections|try(?:ing)? (?:again|later)|reconnect|limit|full|overload|timeout|timed out/i;
@@ -19,4 +19,12 @@ export function refusedConnection(who: string, words: string, hasPassword: boole
   if (!banned.test(words)) return reconnect(message);
   const guess = `The server password may be ${hasPassword ? "wrong" : "missing"}, or we are banned`;
   return stop(message, `${guess}: ask the network's operators, then save connectors.yml.`, "banned");
+}
+
+const defaultWaitS = 60;
+
+/** The error for a message that the server takes later: a retry after the seconds that its words name, or after a minute. */
+export function notYet(target: string, words: string): SpoolwayError {
+  const seconds = Number(/\d+/.exec(words)?.[0] ?? defaultWaitS);
+  return retry(`${target}: ${words}`, { retryAfterMs: 1000 * seconds });
 }

@@ -3,9 +3,13 @@
 //   connect ─▶ "open" ─▶ "line" … ─▶ "close" (once, with what went wrong and what to do about it, or false)
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { LineSplitter } from "./lines.ts";
 import type { SpoolwayError } from "../errors.ts";
+import { within } from "../timing.ts";
+import { LineSplitter } from "./lines.ts";
 import { connectServer, type Ports, type ServerConfig, serverProblem } from "./server.ts";
+
+/** How long the other side may take to hang up. */
+const lingerMs = 1000;
 
 interface Events {
   open: [];
@@ -60,6 +64,17 @@ export class LineSocket extends EventEmitter<Events> {
     this.#socket?.resume(); // a paused socket never sees the end
     if (force || this.#socket?.connecting) this.#socket?.destroy();
     else this.#socket?.end();
+  }
+
+  /** Says a last line, gives the other side a second to hang up, and ends it. Safe when it is over already. */
+  async leave(line: string): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    this.writeLine(line);
+    this.close(false);
+    await within(lingerMs, closed);
+    this.close(true);
   }
 
   #read(socket: Socket, chunk: Buffer): void {

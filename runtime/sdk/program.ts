@@ -11,6 +11,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { spawnTethered } from "../process.ts";
+import { planOfEnvironment, proxyVariables } from "../sandbox/bridge-names.ts";
 import { sleep, stop, within } from "../sdk.ts";
 import { findCommand } from "./find-command.ts";
 
@@ -123,7 +124,9 @@ export async function startProgram(config: ProgramConfig, home: string): Promise
 /** What a program needs to run at all, and what the config gives it: secrets of this process are none of its business. */
 function environment(extra: Record<string, string>): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const key of ["PATH", "HOME", "LANG", "TZ"]) {
+  // In a sandbox the way out is one of them.
+  const ways = planOfEnvironment(process.env) === undefined ? [] : proxyVariables;
+  for (const key of ["PATH", "HOME", "LANG", "TZ", ...ways]) {
     const value = process.env[key];
     if (value !== undefined) env[key] = value;
   }

@@ -1,9 +1,10 @@
 // spoolway/sdk/server: a TCP or TLS connection to the server that a config names, and what went wrong with it in words that say what to do. Connectors that
 // use it give their users the same keys: server, port, tls, tls_verify, tls_ca, tls_fingerprint, tls_cert, tls_key.
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, TLSSocket } from "node:tls";
+import { checkServerIdentity, connect as connectTls, TLSSocket } from "node:tls";
 import { SpoolwayError } from "../errors.ts";
-import { reconnect } from "../sdk.ts";
+import { type Router, router } from "../sandbox/route.ts";
+import { type Context, reconnect } from "../sdk.ts";
 
 export interface ServerConfig {
   /** Host name or address. */
@@ -35,23 +36,35 @@ export function portOf(config: ServerConfig, ports: Ports): number {
   return config.port ?? (config.tls ? ports.tls : ports.plain);
 }
 
+/** Warns where a password goes over a connection that everybody on the way can read. */
+export function warnInClear(
+  { config, log, type }: Context<ServerConfig>,
+  password: string | undefined,
+): void {
+  if (config.tls || password === undefined) return;
+  log.warn(`${type}.password_in_clear`, { hint: "Use TLS: everybody on the way can read it." });
+}
+
 /**
  * Begins to connect. `onOpen` is called when the connection stands and the certificate is the one that was wanted; else the socket is destroyed with an error after
  * at most 20 s. Errors come as the socket's `error` event; serverProblem puts them into words.
  */
 export function connectServer(config: ServerConfig, ports: Ports, onOpen: () => void): Socket {
   const { server: host, tls_ca: ca, tls_cert: cert, tls_key: key, tls_fingerprint: pin } = config;
-  const target = { host, port: portOf(config, ports) };
+  const port = portOf(config, ports);
+  const target = router === undefined ? { host, port } : { host: router.address, port: router.port };
   const socket = config.tls
     ? connectTls({
         ...target,
         ...(isIP(host) === 0 ? { servername: host } : {}),
+        checkServerIdentity: (_asked, certificate) => checkServerIdentity(host, certificate),
         rejectUnauthorized: config.tls_verify && pin === undefined,
         ...(ca === undefined ? {} : { ca }),
         ...(cert === undefined ? {} : { cert, key: key ?? cert }),
       })
     : connectTcp(target);
   socket.setNoDelay(true).setKeepAlive(true, keepAliveMs);
+  if (router !== undefined) leadThrough(router, socket, host, port);
   const late = setTimeout(() => socket.destroy(new Error("no answer within 20 s")), connectTimeoutMs);
   socket.once("close", () => clearTimeout(late));
   socket.once(config.tls ? "secureConnect" : "connect", () => {
@@ -62,6 +75,18 @@ export function connectServer(config: ServerConfig, ports: Ports, onOpen: () => 
     else onOpen();
   });
   return socket;
+}
+
+/** In a sandbox: through the proxy, whose words are worth more than the ECONNRESET that follows when it refuses. */
+function leadThrough(by: Router, socket: Socket, host: string, port: number): void {
+  socket.once("connect", () => {
+    const { localPort = 0 } = socket;
+    by.lead(localPort, host, port);
+    socket.prependListener(
+      "error",
+      (error) => (error.message = by.failure(localPort)?.message ?? error.message),
+    );
+  });
 }
 
 /** The server's certificate is not the one that was pinned. */

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import connector from "../../../connectors/exec/connector.ts";
-import type { ExecConfig, Session } from "../../../connectors/exec/session.ts";
+import type { Config } from "../../../connectors/exec/manifest.d.ts";
+import type { Session } from "../../../connectors/exec/session.ts";
 import { track } from "../../helpers/children.ts";
 import { outgoing, TestContext } from "../../helpers/context.ts";
 import { waitFor } from "../../helpers/wait.ts";
@@ -14,7 +15,7 @@ const programs = resolve(import.meta.dirname, "../../helpers/programs");
 const examples = resolve(import.meta.dirname, "../../../connectors/exec/examples");
 
 let home: string;
-let open: Array<{ session: Session; ctx: TestContext<ExecConfig> }>;
+let open: Array<{ session: Session; ctx: TestContext<Config> }>;
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "spoolway-exec-"));
@@ -29,9 +30,9 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
-async function start(command: string[], more: Partial<ExecConfig> = {}) {
+async function start(command: string[], more: Partial<Config> = {}) {
   const config = { command, cwd: ".", env: {}, ready: false, max_line_bytes: 1 << 20, ...more };
-  const ctx = new TestContext<ExecConfig>("exec", home, config);
+  const ctx = new TestContext<Config>("exec", home, config);
   const session = await connector.connect(ctx);
   open.push({ session, ctx });
   const pid = ctx.logged("program.started")[0]?.fields.pid as number;
@@ -161,7 +162,7 @@ describe("starting", () => {
 
   it("ends the program when the session ends while it waits for ready", async () => {
     const config = { command: ["sleep", "1000"], cwd: ".", env: {}, ready: true, max_line_bytes: 1 << 20 };
-    const ctx = new TestContext<ExecConfig>("exec", home, config);
+    const ctx = new TestContext<Config>("exec", home, config);
     setTimeout(() => ctx.abort(), 300);
     await thrown(connector.connect(ctx));
     expect(ctx.logged("program.ended")).toHaveLength(1);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import connector from "../../../connectors/folder/connector.ts";
-import type { FolderConfig } from "../../../connectors/folder/handler.ts";
+import type { Config } from "../../../connectors/folder/manifest.d.ts";
 import type { FolderWatch } from "../../../runtime/sdk/folder-watch.ts";
 import type { SpoolwayError } from "../../../runtime/errors.ts";
 import { TestContext } from "../../helpers/context.ts";
@@ -25,11 +25,11 @@ afterEach(async () => {
 });
 
 export async function start(
-  more: Partial<FolderConfig> = {},
-  prepare: (ctx: TestContext<FolderConfig>) => void = () => undefined,
+  more: Partial<Config> = {},
+  prepare: (ctx: TestContext<Config>) => void = () => undefined,
 ) {
-  const config: FolderConfig = { path: "drop", recursive: false, after: "move", settle: "200ms", ...more };
-  const ctx = new TestContext<FolderConfig>("folder", home, config, state);
+  const config: Config = { path: "drop", recursive: false, after: "move", settle: "200ms", ...more };
+  const ctx = new TestContext<Config>("folder", home, config, state);
   prepare(ctx);
   const session: FolderWatch = await connector.connect(ctx);
   const received = connector.receive!(session, ctx);

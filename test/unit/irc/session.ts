@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
 import { Ajv } from "ajv";
 import connector from "../../../connectors/irc/connector.ts";
-import type { IrcConfig } from "../../../connectors/irc/link.ts";
+import type { Config as IrcConfig } from "../../../connectors/irc/manifest.d.ts";
 import type { Draft, Outgoing, SendContext, SendResult } from "../../../runtime/sdk.ts";
 import { atEnd } from "../../helpers/children.ts";
 import { waitFor } from "../../helpers/wait.ts";

@@ -18,7 +18,7 @@ test("a connector in a home folder imports spoolway/sdk and every spoolway/sdk/â
     `import { SpoolwayError } from "spoolway/sdk";\n${imports.join("\n")}\nexport const all = [${sums}];\nexport { SpoolwayError };`,
   );
   const script = `
-    const { resolveSdkFor } = await import(${JSON.stringify(join(projectRoot, "runtime/connector/resolve.ts"))});
+    const { resolveSdkFor } = await import(${JSON.stringify(join(projectRoot, "runtime/load-connector.ts"))});
     resolveSdkFor(${JSON.stringify(file)});
     const mine = await import(${JSON.stringify(file)});
     const { SpoolwayError } = await import(${JSON.stringify(join(projectRoot, "runtime/errors.ts"))});
