@@ -39,6 +39,10 @@ const table = {
   message_too_large: ["reject", "Raise runtime.max_message_bytes, or send the content as an attachment."],
   not_a_file: ["reject", "Drop regular files only: no links, pipes, sockets or folders named *.json."],
   unreadable: ["reject", "Give the user that runs spoolway permission to read the file."],
+  unmovable: [
+    "reject",
+    "Let the user that runs spoolway move it (no sticky bit on the folder, no immutable flag, no mount point), or move it away yourself.",
+  ],
   duplicate_id: ["reject", "Another message with this id exists. Use a new id for a new message."],
   refused_interrupted: [
     "reject",
@@ -55,6 +59,10 @@ const table = {
 
   // The spool.
   spool_write_failed: ["reconnect", "Free disk space or check the disk; nothing was acknowledged."],
+  spool_full: [
+    "retry",
+    "Free space, or inodes, on the spool's disk: spool/inbox, spool/media and spool/sent are yours to clean. It goes on by itself; nothing was acknowledged.",
+  ],
   spool_unusable: ["stop", "The folder must be on one local file system with hard links, rename and fsync."],
   spool_locked: ["stop", "Another spoolway runs on this spool. Stop it first, or use another --home."],
 
@@ -65,6 +73,33 @@ const table = {
     "The connector delivered something that schema/inbound.schema.json does not allow.",
   ],
   connector_broken: ["stop", "The connector's code could not be loaded. See its log."],
+
+  // Ports.
+  port_in_use: [
+    "reconnect",
+    "End the program that listens there (on Linux: ss -ltnp), or use another port. It is tried again by itself.",
+  ],
+  port_forbidden: ["stop", "Use a port above 1023 with a proxy in front, or allow this user the port."],
+
+  // The sandbox (docs/sandbox.md, docs/policy.md).
+  sandbox_unavailable: [
+    "stop",
+    "Install bubblewrap 0.8 or later (apt-get install bubblewrap) and allow unprivileged user namespaces, or set runtime.sandbox: false, which runs the connector unconfined.",
+  ],
+  sandbox_unsuitable: [
+    "stop",
+    "Move the folder, or set runtime.sandbox: false, which runs the connector unconfined.",
+  ],
+  sandbox_ended: [
+    "retry",
+    "The connector's code crashed in its sandbox; its last words and its log say why.",
+  ],
+  sandbox_violation: [
+    "retry",
+    "The connector does what only hostile or broken code does. Do not run it unless you know why.",
+  ],
+  too_many_processes: ["retry", "The connector or its program starts processes without end. See its log."],
+  over_memory: ["retry", "Raise runtime.memory_mb if the connector really needs more."],
   usage: ["reject", "See: spoolway help"],
 } as const satisfies Record<string, readonly [Fate, string]>;
 
@@ -107,13 +142,20 @@ export function hintFor(code: string): string {
 export const errorTable: Readonly<Record<string, readonly [Fate, string]>> = table;
 
 /** Exit codes of a connector's process, which the supervisor acts on. */
-export const exitCode = { stopped: 0, permanent: 100, temporary: 111 } as const;
+export const exitCode = { stopped: 0, crashed: 1, permanent: 100, temporary: 111 } as const;
 
 /** Whatever was thrown, as an Error; an unknown throw has the code send_failed and the fate retry. */
 export function toSpoolwayError(thrown: unknown): SpoolwayError {
   if (thrown instanceof SpoolwayError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new SpoolwayError("send_failed", message, { cause: thrown });
+}
+
+/** What to do about a lack of file descriptors, which looks like a broken disk; undefined for any other error. */
+export function hintForFiles(thrown: unknown): string | undefined {
+  return errnoOf(thrown) === "EMFILE" || errnoOf(thrown) === "ENFILE"
+    ? "Raise the limit of open files (ulimit -n, LimitNOFILE= of systemd; fs.file-max for the machine)."
+    : undefined;
 }
 
 /** The code of a system error ("ENOENT"), or undefined. */

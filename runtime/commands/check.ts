@@ -4,6 +4,7 @@ import { loadConfig, type LoadOptions } from "../config/load.ts";
 import type { ConfigProblem, LoadedConfig } from "../config/model.ts";
 import { formatProblems, painter, problemJson } from "../config/report.ts";
 import { listTypes } from "../config/types.ts";
+import { sandboxProblem } from "../sandbox/available.ts";
 import { columns } from "../config/columns.ts";
 
 export interface CheckOptions extends LoadOptions {
@@ -19,11 +20,26 @@ export async function check(options: CheckOptions): Promise<number> {
   const loaded = await loadConfig(home, loading);
   // A broken type that no entry uses disturbs no connector, but this is the place to hear of it.
   const { problems: ofTypes } = await listTypes(home, loading.root);
-  const problems = [...loaded.problems, ...ofTypes];
+  const problems = [...loaded.problems, ...ofTypes, ...sandboxProblems(loaded)];
   out.write(
     json ? `${JSON.stringify(asJson(loaded, problems), null, 2)}\n` : asText(home, loaded, problems, color),
   );
   return problems.length === 0 ? 0 : 1;
+}
+
+/** Connectors that ask for a sandbox where none can be made: they will not start. */
+function sandboxProblems({ connectors }: LoadedConfig): ConfigProblem[] {
+  const asking = connectors.filter(({ settings }) => settings.sandbox && settings.enabled);
+  const problem = asking.length === 0 ? undefined : sandboxProblem();
+  if (problem === undefined) return [];
+  return asking.map(({ name }) => ({
+    file: "connectors.yml",
+    line: 0,
+    column: 0,
+    message: `${name} asks for the sandbox: ${problem.message}`,
+    hint: problem.hint,
+    connector: name,
+  }));
 }
 
 function asJson(loaded: LoadedConfig, problems: readonly ConfigProblem[]): Record<string, unknown> {
@@ -39,6 +55,7 @@ function asJson(loaded: LoadedConfig, problems: readonly ConfigProblem[]): Recor
     usable: !loaded.unusable,
     connectors: [...valid, ...invalid],
     problems: problems.map(problemJson),
+    warnings: loaded.warnings.map(problemJson),
   };
 }
 
@@ -64,6 +81,7 @@ function asText(
   const parts = [`${paint("bold", "Checked")} ${join(home, "connectors.yml")}`];
   if (rows.length > 0) parts.push(columns(["CONNECTOR", "TYPE", "CONFIGURATION"], rows, color));
   if (problems.length > 0) parts.push(formatProblems(problems, color));
+  if (loaded.warnings.length > 0) parts.push(formatProblems(loaded.warnings, color, "warning"));
   parts.push(summary(loaded, problems, paint));
   return `${parts.join("\n\n")}\n`;
 }

@@ -5,12 +5,15 @@
 //   runtime┘
 import { join } from "node:path";
 import type { Manifest, RuntimeSettings } from "../../schema/types.ts";
+import { type Grants, noGrants } from "../sandbox/grants.ts";
 import { isInstanceName } from "../spool/names.ts";
 import { canonicalJson, deepFreeze, sha256 } from "./canonical.ts";
 import { scalars, toPlain, type MapNode, type Node, type ScalarNode } from "./tree.ts";
 import { describe } from "./wording.ts";
+import { grantsFor } from "./grant.ts";
 import { reservedKeys } from "./manifest.ts";
-import type { ConnectorConfig } from "./model.ts";
+import type { ConfigProblem, ConnectorConfig } from "./model.ts";
+import { type Policy, policyFile } from "./policy.ts";
 import { checkRanges, checkRetry, checkRuntime, connectorSettings, overlay } from "./settings.ts";
 import type { Finding, SourceFile } from "./source.ts";
 import { clip, nearest } from "./suggest.ts";
@@ -24,6 +27,7 @@ export interface EntryContext {
   types: TypeList;
   /** From config/defaults.yml; undefined when that is broken. */
   defaults: RuntimeSettings | undefined;
+  policy: Policy;
   /** Absolute paths of what was read; added to. */
   files: Set<string>;
   /** Line of the entry that has a name already. */
@@ -36,6 +40,12 @@ export interface EntryResult {
   /** As written, "" where there is none. */
   type: string;
   findings: Finding[];
+  /** Of config/policy.yml. */
+  problems?: ConfigProblem[];
+  /** It needs what is not granted. */
+  revoked?: true;
+  /** Whether it runs in the sandbox; absent where that is not known. */
+  sandboxed?: boolean;
   config?: ConnectorConfig;
 }
 
@@ -84,10 +94,33 @@ export async function readEntry(node: Node, index: number, context: EntryContext
   const settings = connectorSettings(raw);
   const retryFindings = checkRetry(settings, node);
   if (retryFindings.length > 0) return { ...result, findings: retryFindings };
-  return {
-    ...result,
-    config: build(label, found.type, checked.value, settings, secretsOf(own, checked.secrets)),
-  };
+  const secrets = secretsOf(own, checked.secrets);
+  if (!settings.sandbox) {
+    const problems = context.policy.problemsOf(label, false);
+    const config = build(label, found.type, checked.value, settings, secrets, noGrants);
+    return { ...result, problems, sandboxed: false, config };
+  }
+  const outcome = await readGrants(node, { name: label, type: found.type, config: checked.value }, context);
+  if (!("grants" in outcome)) return { ...result, ...outcome, sandboxed: true };
+  const config = build(label, found.type, checked.value, settings, secrets, outcome.grants);
+  return { ...result, sandboxed: true, config };
+}
+
+/** What config/policy.yml grants to an entry that runs in the sandbox, or why it must not run. */
+async function readGrants(
+  node: MapNode,
+  wanted: { name: string; type: FoundType; config: Record<string, unknown> },
+  { home, policy }: EntryContext,
+): Promise<{ grants: Grants } | Pick<EntryResult, "findings" | "problems" | "revoked">> {
+  const offset = node.entries.get("runtime")?.keyStart ?? node.start;
+  if (policy.problems.length > 0) {
+    const message = `it runs in the sandbox, and ${policyFile} cannot be used`;
+    return { findings: [{ offset, message, hint: "Correct that file." }] };
+  }
+  const problems = policy.problemsOf(wanted.name, true);
+  if (problems.length > 0) return { findings: [], problems };
+  const granted = await grantsFor({ ...wanted, home }, policy.entryOf(wanted.name));
+  return "grants" in granted ? granted : { findings: [{ offset, ...granted }], revoked: true };
 }
 
 function build(
@@ -96,11 +129,23 @@ function build(
   config: Record<string, unknown>,
   settings: ConnectorConfig["settings"],
   secrets: string[],
+  grants: Grants,
 ): ConnectorConfig {
-  const { type, entry, hash } = found;
+  const { type, entry, folder, hash } = found;
   const loader: NonNullable<Manifest["loader"]> = found.manifest.loader ?? "node";
-  const fingerprint = sha256(canonicalJson({ type, config, settings, entry, manifest: hash }));
-  return deepFreeze({ name, type, config, settings, entry, loader, secrets, fingerprint });
+  const fingerprint = sha256(canonicalJson({ type, config, settings, entry, grants, manifest: hash }));
+  return deepFreeze({
+    name,
+    type,
+    config,
+    settings,
+    entry,
+    folder,
+    grants,
+    loader,
+    secrets,
+    fingerprint,
+  });
 }
 
 /** Everything that came from a variable or a file, and everything that the manifest calls secret. */

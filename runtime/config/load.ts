@@ -10,6 +10,7 @@ import { describe } from "./wording.ts";
 import { readEntry, type EntryResult } from "./entry.ts";
 import { interpolate, readVariables, type Variables } from "./interpolate.ts";
 import type { ConfigProblem, LoadedConfig } from "./model.ts";
+import { readPolicy } from "./policy.ts";
 import { maxConfigBytes, readText, type UnreadableFile } from "./read.ts";
 import { SourceFile, type Finding } from "./source.ts";
 import { didYouMean, nearest } from "./suggest.ts";
@@ -33,13 +34,15 @@ const example = "Write e.g.\nconnectors:\n  - name: web\n    type: webhook\nor, 
 export async function loadConfig(home: string, options: LoadOptions = {}): Promise<LoadedConfig> {
   const base = resolve(home);
   const path = join(base, fileName);
-  const [defaults, text, environment] = await Promise.all([
+  const [defaults, policy, text, environment] = await Promise.all([
     readDefaults(base, options.root ?? packageRoot),
+    readPolicy(base),
     readText(path, maxConfigBytes),
     readVariables(base, options.env ?? process.env),
   ]);
-  const files = new Set([path, environment.file, ...defaults.files]);
+  const files = new Set([path, environment.file, policy.file, ...defaults.files]);
   const outcome = new Outcome(defaults, files);
+  outcome.problems.push(...policy.problems);
   if (environment.unreadable)
     outcome.problems.push(fileProblem(showPath(base, environment.file), environment.unreadable));
   if (typeof text !== "string") {
@@ -68,7 +71,8 @@ export async function loadConfig(home: string, options: LoadOptions = {}): Promi
   const types = await scanTypes(base, options.root);
   for (const file of types.files) files.add(file);
   const usable = defaults.problems.length > 0 ? undefined : defaults.connector;
-  const context = { home: base, source, types, defaults: usable, files, names: new Map<string, number>() };
+  const names = new Map<string, number>();
+  const context = { home: base, source, types, defaults: usable, policy, files, names };
   const results: EntryResult[] = [];
   for (const [index, node] of list.entries.items.entries()) {
     const before = parsed.findings.filter(({ path }) => entryIndex(path) === index);
@@ -78,16 +82,22 @@ export async function loadConfig(home: string, options: LoadOptions = {}): Promi
   }
   // Only now is everything known that must not be shown.
   outcome.problems.push(...list.findings.map((finding) => source.problem(finding)));
-  for (const { label, type, findings, config } of results) {
-    const problems = findings.map((finding) => source.problem(finding, label));
-    outcome.add({ name: label, type, problems }, config);
+  for (const { label, type, findings, problems: more = [], revoked, config } of results) {
+    const problems = [...findings.map((finding) => source.problem(finding, label)), ...more];
+    const entry = { name: label, type, problems, ...(revoked === undefined ? {} : { revoked }) };
+    // Grants of a connector that runs unconfined apply to nobody: a mistake in them is no reason not to run it.
+    outcome.add(entry, findings.length > 0 ? undefined : config);
   }
+  const sandboxed = new Map(results.map(({ label, sandboxed }) => [label, sandboxed]));
+  outcome.problems.push(...policy.problemsOfOthers(new Set(sandboxed.keys())));
+  outcome.warnings.push(...policy.warnings(sandboxed));
   return outcome.result();
 }
 
 /** Collects what a LoadedConfig is made of. */
 class Outcome {
   readonly problems: ConfigProblem[];
+  readonly warnings: ConfigProblem[] = [];
   private readonly connectors: LoadedConfig["connectors"] = [];
   private readonly invalid: LoadedConfig["invalid"] = [];
   private readonly defaults: Defaults;
@@ -101,18 +111,19 @@ class Outcome {
 
   add(entry: LoadedConfig["invalid"][number], config: LoadedConfig["connectors"][number] | undefined): void {
     this.problems.push(...entry.problems);
-    if (entry.problems.length > 0) this.invalid.push(entry);
-    else if (config !== undefined) this.connectors.push(config);
+    if (config !== undefined) this.connectors.push(config);
+    else if (entry.problems.length > 0) this.invalid.push(entry);
   }
 
   result(unusable = this.defaults.problems.length > 0): LoadedConfig {
-    const { connectors, invalid, problems } = this;
+    const { connectors, invalid, problems, warnings } = this;
     const files = [...this.files];
     return {
       connectors: unusable ? [] : connectors,
       invalid,
       supervisor: this.defaults.supervisor,
       problems,
+      warnings,
       unusable,
       files,
     };

@@ -88,7 +88,17 @@ export function configCheck(type: FoundType, shown: string): Check | ConfigProbl
   }
 }
 
-const manifestKeys = ["type", "title", "description", "entry", "loader", "direction", "config", "runtime"];
+const manifestKeys = [
+  "type",
+  "title",
+  "description",
+  "entry",
+  "loader",
+  "direction",
+  "config",
+  "runtime",
+  "capabilities",
+];
 
 /** The engine tells the position only in some messages; in others it quotes ten characters before it. */
 function jsonFinding(error: Error, text: string): Finding {

@@ -1,5 +1,6 @@
 // What the configuration looks like once it is validated: the same object in the supervisor and, over IPC, in a connector's process.
 import type { Manifest } from "../../schema/types.ts";
+import type { Grants } from "../sandbox/grants.ts";
 
 /** The runtime settings of one connector: durations in ms, every default applied. */
 export interface ConnectorSettings {
@@ -23,6 +24,11 @@ export interface ConnectorSettings {
   drainMs: number;
   sentKeepMs: number;
   seenKeepMs: number;
+  /** Runs under bubblewrap. */
+  sandbox: boolean;
+  minFreeBytes: number;
+  minFreeInodes: number;
+  reserveBytes: number;
 }
 
 export interface SupervisorSettings {
@@ -47,8 +53,11 @@ export interface ConnectorConfig {
   /** The connector's own keys, validated against the manifest, defaults applied. */
   config: Record<string, unknown>;
   settings: ConnectorSettings;
-  /** Absolute path of the module to load. */
+  /** Absolute path of the module to load, and of the folder with its manifest. */
   entry: string;
+  folder: string;
+  /** From config/policy.yml; they hold in the sandbox only. */
+  grants: Grants;
   loader: "node" | "tsx";
   /** Values that must never be logged. */
   secrets: string[];
@@ -64,7 +73,7 @@ export interface ConnectorType {
   manifest: Manifest;
 }
 
-/** One mistake in connectors.yml (or config/defaults.yml), with its place. */
+/** One mistake in connectors.yml (or config/defaults.yml, config/policy.yml), with its place. */
 export interface ConfigProblem {
   file: string;
   /** 1-based; 0 where there is no place. */
@@ -86,9 +95,17 @@ export interface LoadedConfig {
    * Entries with errors: they are disabled, the others run. `name` is safe to show and unique; where the written one is no valid name or taken, it
    * is made from the entry's number (`#3`, `web#2`), which never is an instance name.
    */
-  invalid: Array<{ name: string; type: string; problems: ConfigProblem[] }>;
+  invalid: Array<{
+    name: string;
+    type: string;
+    problems: ConfigProblem[];
+    /** What it needs is not granted (any more): it must not go on with what it had. */
+    revoked?: true;
+  }>;
   supervisor: SupervisorSettings;
   problems: ConfigProblem[];
+  /** What disables nothing, but is probably not meant. */
+  warnings: ConfigProblem[];
   /** True when the file as a whole cannot be used (unreadable, not YAML, no list): a running supervisor then changes nothing. */
   unusable: boolean;
   /** Absolute paths of everything that was read or looked for: when one of them changes, the configuration may have changed. */

@@ -7,6 +7,9 @@
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { ConfigProblem } from "./model.ts";
 
+const kinds = { error: "red", warning: "yellow" } as const;
+type Kind = keyof typeof kinds;
+
 type Style = Parameters<typeof styleText>[0];
 
 /** Styles text when `color` is true. The caller knows about terminals; nothing is detected here. */
@@ -20,28 +23,32 @@ export function placeOf({ file, line, column }: ConfigProblem): string {
 }
 
 /** One problem, over one or several lines, without a line end. */
-export function formatProblem(problem: ConfigProblem, color = false): string {
+export function formatProblem(problem: ConfigProblem, color = false, kind: Kind = "error"): string {
   const paint = painter(color);
   const message = clean(problem.message);
   const hint = problem.hint === undefined ? [] : clean(problem.hint).split("\n");
   // A short hint is the end of the sentence; a long one gets its own lines.
   const inline = hint.length === 1 && (hint[0] ?? "").length <= 60;
-  const head = `${paint("bold", clean(placeOf(problem)))}  ${paint("red", "error")}  ${message}`;
+  const head = `${paint("bold", clean(placeOf(problem)))}  ${paint(kinds[kind], kind)}  ${message}`;
   const joint = /^[A-Z]/.test(hint[0] ?? "") ? ". " : ": ";
   const lines = [inline ? `${head}${joint}${paint("cyan", hint[0] ?? "")}` : head];
   if (problem.source !== undefined) {
     const { text, column } = problem.source;
     // Tabs stay tabs, so that the caret stands below its place.
     const before = text.slice(0, column).replace(/[^\t]/g, " ");
-    lines.push(`    ${paint("dim", clean(text))}`, `    ${before}${paint("red", "^")}`);
+    lines.push(`    ${paint("dim", clean(text))}`, `    ${before}${paint(kinds[kind], "^")}`);
   }
   if (!inline) lines.push(...hint.map((line) => `    ${paint("cyan", line)}`));
   return lines.join("\n");
 }
 
 /** All problems, with an empty line between them. */
-export function formatProblems(problems: readonly ConfigProblem[], color = false): string {
-  return problems.map((problem) => formatProblem(problem, color)).join("\n\n");
+export function formatProblems(
+  problems: readonly ConfigProblem[],
+  color = false,
+  kind: Kind = "error",
+): string {
+  return problems.map((problem) => formatProblem(problem, color, kind)).join("\n\n");
 }
 
 /** A problem as `--json` shows it. */

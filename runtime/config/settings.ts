@@ -142,6 +142,10 @@ export function connectorSettings(raw: RuntimeSettings): ConnectorSettings {
     drainMs: parseDuration(need("drain")),
     sentKeepMs: parseDuration(need("sent_keep")),
     seenKeepMs: parseDuration(need("seen_keep")),
+    sandbox: need("sandbox"),
+    minFreeBytes: need("min_free_bytes"),
+    minFreeInodes: need("min_free_inodes"),
+    reserveBytes: need("reserve_bytes"),
   };
 }
 

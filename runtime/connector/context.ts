@@ -5,14 +5,14 @@ import type { ConnectorConfig } from "../config/model.ts";
 import type { Draft, DraftAttachment } from "../draft.ts";
 import { SpoolwayError } from "../errors.ts";
 import type { Context, Delivered, Logger, State } from "../sdk.ts";
+import { fetchIn } from "../session-fetch.ts";
 import type { InboxWriter } from "../spool/inbox.ts";
 import { openMedia, storeMedia } from "../spool/media.ts";
 import { eventId, type SpoolPaths } from "../spool/names.ts";
 import { explain } from "../spool/records.ts";
+import type { DiskSpace } from "../spool/space.ts";
 import type { LazyStateDb } from "../spool/statedb.ts";
 import type { Status } from "./status.ts";
-
-const fetchTimeoutMs = 30_000;
 
 /** What stays the same through all sessions of the process. */
 export interface Parts {
@@ -25,6 +25,7 @@ export interface Parts {
   status: Status;
   state: LazyStateDb;
   inbox: InboxWriter;
+  space: DiskSpace;
 }
 
 /** A context for one session, whose end `signal` announces. */
@@ -39,7 +40,7 @@ export function createContext(parts: Parts, signal: AbortSignal): Context {
     signal,
     state: createState(parts.state),
     deliver: (draft: Draft) => deliver(parts, draft),
-    fetch: (input: string | URL, init: RequestInit = {}) => fetchIn(signal, input, init),
+    fetch: (input: string | URL, init?: RequestInit) => fetchIn(signal, input, init),
     openAttachment: (attachment: Parameters<typeof openMedia>[1]) => openMedia(paths, attachment),
     heard: () => {
       status.lastReceivedAt = new Date().toISOString();
@@ -47,26 +48,16 @@ export function createContext(parts: Parts, signal: AbortSignal): Context {
   });
 }
 
-/** Nothing was sent when the other side could not even be reached. */
-const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH"]);
-
-async function fetchIn(session: AbortSignal, input: string | URL, init: RequestInit): Promise<Response> {
-  const signals = [session, AbortSignal.timeout(fetchTimeoutMs), ...(init.signal ? [init.signal] : [])];
-  try {
-    return await fetch(input, { ...init, signal: AbortSignal.any(signals) });
-  } catch (error) {
-    // "fetch failed" says nothing: the cause does.
-    const { cause } = error as { cause?: NodeJS.ErrnoException };
-    if (cause === undefined) throw error;
-    const message = `${new URL(input).host}: ${cause.message}`;
-    if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("disconnected", message, { cause });
-    throw new Error(message, { cause });
-  }
-}
+/** What a connector has no say in: least of all, who an event is from. */
+const stamps = ["version", "id", "received_at", "connector", "reply"];
 
 async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
   const { connector, inbox, state, status } = parts;
   const { key, content, ...rest } = draft;
+  const stamp = stamps.find((name) => name in draft);
+  if (stamp !== undefined) {
+    throw new SpoolwayError("invalid_event", `a draft must not have the key ${stamp}: the runtime sets it`);
+  }
   const id = eventId(connector.name, key);
   status.lastReceivedAt = new Date().toISOString();
   // Before attachments are fetched and stored for nothing. The writer looks again.
@@ -83,7 +74,7 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     id,
     received_at: new Date().toISOString(),
     connector: { type: connector.type, instance: connector.name },
-    ...withoutUndefined(rest),
+    ...(withoutUndefined(rest) as Partial<InboundEvent>), // what is undefined deeper down is absent to validator and JSON
     kind: rest.kind ?? "message",
     ...(content === undefined ? {} : { content: withoutUndefined(stored ?? (content as StoredContent)) }),
     ...(parts.canSend ? replyTo(connector.name, draft) : {}),
@@ -116,13 +107,13 @@ async function storeContent(parts: Parts, content: NonNullable<Draft["content"]>
   const attachments = [];
   for (const attachment of content.attachments ?? [])
     attachments.push(await storeAttachment(parts, attachment));
-  return { ...content, attachments };
+  return { ...(content as StoredContent), attachments };
 }
 
-async function storeAttachment({ paths, connector }: Parts, attachment: DraftAttachment) {
+async function storeAttachment({ paths, connector, space }: Parts, attachment: DraftAttachment) {
   const { data, ...rest } = attachment;
   if (data === undefined) return withoutUndefined(rest);
-  const { sha256, size, path } = await storeMedia(paths, data, connector.settings.maxAttachmentBytes);
+  const { sha256, size, path } = await storeMedia(paths, data, connector.settings.maxAttachmentBytes, space);
   return { ...withoutUndefined(rest), size, sha256, path };
 }
 

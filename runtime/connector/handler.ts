@@ -43,6 +43,11 @@ export class Handler {
     this.#active.set(entry.id, entry.contentSha256);
   }
 
+  /** Whether a message that was accepted, and is not settled, has this id. */
+  isTaken(id: string): boolean {
+    return this.#active.has(id) || this.#schedule.has(id);
+  }
+
   /** What became of the item; undefined when there is nothing to send (any more). Throws when nothing was decided. */
   handle(port: HaltingPort, item: Item): Promise<Outcome | undefined> {
     if (item.kind === "drop") return this.#handleDrop(port, item);
@@ -57,6 +62,8 @@ export class Handler {
       this.#looker.release(file, drop.kind !== "gone"); // it changed since it was looked at
       return undefined;
     }
+    // A repetition of a scheduled message, perhaps: what waits for long is known by a hash only.
+    if (this.#schedule.has(drop.entry.id)) await this.#schedule.locate(drop.entry.id);
     // From here to the reservation of the id nothing is awaited: two drops with one id, in two lanes, must not both pass.
     const known = this.#knownAs(drop);
     if (known !== undefined) return this.#settleDuplicate(file, drop, known.contentSha256);
@@ -64,6 +71,7 @@ export class Handler {
     const dueMs = message.not_before === undefined ? 0 : Date.parse(message.not_before);
     this.#active.set(id, contentSha256);
     try {
+      if (drop.redriven) await this.#outbox.syncLetters();
       if (dueMs > Date.now()) {
         await this.#scheduleDrop(file, drop, dueMs);
         this.#active.delete(id);
@@ -72,7 +80,6 @@ export class Handler {
       const claim = await claimDrop(this.#outbox, file, drop);
       this.#looker.release(file, claim.kind === "changed");
       if (claim.kind === "claimed") {
-        if (drop.redriven) this.#outbox.supersede(id);
         return await this.#settle(this.#sender.deliver(port, claim.entry), id);
       }
     } catch (error) {
@@ -104,7 +111,13 @@ export class Handler {
   #knownAs(drop: ReadMessage): { contentSha256: string | undefined } | undefined {
     const { id } = drop.entry;
     const settled = this.#outbox.settled(id);
-    if (settled?.as === "failed" && drop.redriven) return undefined;
+    // A dead letter that was copied back: the newest, not one whose old name came back after a power cut. Another message must not take its place.
+    const isCopy =
+      drop.redriven &&
+      settled?.as === "failed" &&
+      settled.contentSha256 === drop.entry.contentSha256 &&
+      settled.attempts <= drop.entry.attempts;
+    if (isCopy && !this.isTaken(id)) return undefined;
     if (settled !== undefined) return settled;
     if (this.#active.has(id)) return { contentSha256: this.#active.get(id) };
     const scheduled = this.#schedule.get(id);
@@ -122,8 +135,8 @@ export class Handler {
     drop: ReadMessage,
     contentSha256: string | undefined,
   ): Promise<undefined> {
-    const done = await settleDuplicate(this.#outbox, file, drop, contentSha256);
-    this.#looker.release(file, false);
+    const done = await settleDuplicate(this.#outbox, file, drop, contentSha256, (id) => this.isTaken(id));
+    if (done !== "stays") this.#looker.release(file, false);
     if (done === "removed") this.#status.duplicates += 1;
     else this.#status.refused += 1;
     this.#log.info("drop.duplicate", { id: drop.entry.id, file, done });

@@ -9,6 +9,7 @@ import type { ConnectorSettings } from "../config/model.ts";
 import type { Logger } from "../sdk.ts";
 import { Backlog, type WaitingDrop } from "../spool/backlog.ts";
 import type { ReadMessage } from "../spool/drops.ts";
+import { seemsIllegible } from "../spool/legible.ts";
 import type { Outbox } from "../spool/outbox.ts";
 import { type Refusal, refuseDrop } from "../spool/refuse.ts";
 import { sleep } from "../timing.ts";
@@ -18,6 +19,7 @@ import type { Status } from "./status.ts";
 const scanEveryMs = 5000;
 const scanUnwatchedMs = 1000;
 const unfinishedLookMs = 250;
+const refuseAgainMs = 10_000; // held so long, a full disk is not tried in a loop; then a scan finds it again
 /** Only small drops at the head of a lane are kept in memory whole: a message that is sent at once is read once. */
 const cachedBytesMax = 65_536;
 const skipsPerTurn = 32;
@@ -30,11 +32,8 @@ export interface LookerPort {
   /** True when so few lanes are ready that sending may stall. */
   isStarving(): boolean;
   ready(lane: Lane): void;
-}
-
-interface Unfinished {
-  fingerprint: string;
-  sinceMs: number;
+  /** Whether an accepted message has this id. */
+  isTaken(id: string): boolean;
 }
 
 export class Looker {
@@ -48,7 +47,7 @@ export class Looker {
   readonly #closed = new AbortController();
   /** Files in lanes, being refused, or that cannot be moved: not to be looked at again before they are released. */
   readonly #held = new Set<string>();
-  readonly #unfinished = new Map<string, Unfinished>();
+  readonly #unfinished = new Map<string, { fingerprint: string; sinceMs: number }>();
   readonly #refusals = new PQueue({ concurrency: 8 });
   #hints = new Set<string>();
   #scanWanted = true;
@@ -127,20 +126,21 @@ export class Looker {
     await this.#refusals.onSizeLessThan(1000);
     this.#refusals
       .add(async () => {
-        const done = await refuseDrop(this.#outbox, file, why);
-        this.#held.delete(file);
-        if (!done) return;
+        const done = await refuseDrop(this.#outbox, file, why, (id) => this.#port.isTaken(id));
+        // What cannot be moved stays held, so that it is not tried in a loop; a restart tries again.
+        if (done !== "stays") this.#held.delete(file);
+        if (done === "gone") return;
         this.#status.refused += 1;
         this.#log.warn("drop.refused", { id: why.id, file, code: why.code, error: why.error });
       })
       .catch((error: unknown) => {
-        // It stays held, so that a mount point or a full disk is not tried in a loop; a restart tries again.
         this.#log.error("drop.not_refused", { file, code: why.code, error });
+        void sleep(refuseAgainMs, this.#closed.signal).then(() => this.#held.delete(file));
       });
   }
 
   #hint(file: string | undefined): void {
-    if (file === undefined || this.#hints.size > 10_000) this.#scanWanted = true;
+    if (file === undefined || seemsIllegible(file) || this.#hints.size > 10_000) this.#scanWanted = true;
     else if (!this.#held.has(file)) this.#hints.add(file);
     this.wake();
   }
@@ -270,13 +270,13 @@ export class Looker {
     let count = 0;
     for (const [file, known] of this.#unfinished) {
       if (++count % 100 === 0) await nextTurn();
+      const isDue = performance.now() - known.sinceMs >= this.#settings.settleMs;
+      // There may be thousands: each is read when it changed, and once more before it is refused.
+      if (!isDue && this.#outbox.isUnchanged(file, known.fingerprint)) continue;
       const drop = this.#outbox.read(file);
       if (drop.kind === "unfinished") {
         if (drop.fingerprint !== known.fingerprint) this.#noteUnfinished(file, drop.fingerprint);
-        else if (performance.now() - known.sinceMs >= this.#settings.settleMs) {
-          const id = this.#outbox.idOf(file, drop.bytes);
-          await this.refuse(file, { id, code: drop.code, error: drop.error, bytes: drop.bytes });
-        }
+        else if (isDue) await this.refuse(file, { ...drop, id: this.#outbox.idOf(file, drop.bytes) });
         continue;
       }
       this.#unfinished.delete(file);

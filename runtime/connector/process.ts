@@ -1,24 +1,25 @@
 // The process that runs one connector. Started by the supervisor, told what to run by the first IPC message, ended by the last.
 //
-//   start ─▶ load the connector ─▶ recover the outbox ─▶ sessions (session.ts) ─▶ exit
+//   start ─▶ load the connector, or start its sandbox ─▶ recover the outbox ─▶ sessions (session.ts) ─▶ exit
 //
 // Exit codes: 0 asked to stop; 100 permanent, a person must change something; 111 temporary. Anything else is a crash.
-import { pathToFileURL } from "node:url";
 import type { ConnectorConfig } from "../config/model.ts";
-import { exitCode, SpoolwayError, toSpoolwayError } from "../errors.ts";
+import { exitCode, type SpoolwayError, toSpoolwayError } from "../errors.ts";
 import type { Ending, ToConnector } from "../ipc.ts";
-import type { ConnectorDefinition, Logger } from "../sdk.ts";
+import { loadConnector } from "../load-connector.ts";
+import type { Logger } from "../sdk.ts";
 import { InboxWriter } from "../spool/inbox.ts";
 import { Outbox } from "../spool/outbox.ts";
 import { removeOldReceipts } from "../spool/retention.ts";
-import { prepareConnector } from "../spool/spool.ts";
+import { DiskSpace } from "../spool/space.ts";
+import { openConnector, prepareReserve } from "../spool/spool.ts";
 import { LazyStateDb } from "../spool/statedb.ts";
 import { sleep } from "../timing.ts";
 import { Beat } from "./beat.ts";
 import { createContext } from "./context.ts";
 import { createLogger } from "./log.ts";
 import { Pump } from "./pump.ts";
-import { resolveSdkFor } from "./resolve.ts";
+import { startSandboxed } from "./sandboxed.ts";
 import { Sender } from "./sender.ts";
 import { runSessions } from "./session.ts";
 import { newStatus, setError } from "./status.ts";
@@ -29,6 +30,8 @@ const log = createLogger();
 const status = newStatus();
 const stop = new AbortController();
 let syncer: Syncer | undefined;
+/** The reason for the exit was said, or there is none to say. */
+let ending = false;
 
 process.on("message", (message: ToConnector) => {
   if (message.type === "start") void main(message.connector, message.home, message.spool);
@@ -52,11 +55,16 @@ async function main(connector: ConnectorConfig, home: string, spool: string): Pr
 
 async function run(connector: ConnectorConfig, home: string, spool: string): Promise<void> {
   const { name, settings } = connector;
-  const paths = prepareConnector(spool, name);
-  const definition = await load(connector);
+  const paths = await openConnector(spool, name);
+  prepareReserve(spool, name, settings.reserveBytes);
+  const space = new DiskSpace(spool, settings);
+  const sandboxed = settings.sandbox
+    ? await startSandboxed(connector, home, paths, log, (reason) => void crashed(reason))
+    : undefined;
+  const definition = sandboxed?.definition ?? (await loadConnector(connector.entry, connector.type));
   const state = new LazyStateDb(paths, settings.seenKeepMs);
-  const inbox = new InboxWriter(paths, state);
-  const outbox = new Outbox(name, paths, settings);
+  const inbox = new InboxWriter(paths, state, space);
+  const outbox = new Outbox(name, paths, settings, space);
   const sender = new Sender(outbox, settings, status, log, stop.signal);
   const pump = definition.send && new Pump(outbox, sender, settings, status, log);
   const unsendable = pump ? undefined : new Unsendable(paths.outbox, status);
@@ -66,13 +74,15 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
     connector.type,
     status,
     () => (pump ?? unsendable ?? noDepths).depths,
+    space,
     log,
+    sandboxed?.vital,
   );
   syncer = definition.sync && new Syncer(definition.sync.bind(definition), settings, state, status, log);
   beat.start();
   void sweepReceipts(paths.sent, settings.sentKeepMs, log);
   await pump?.start();
-  const parts = { connector, home, canSend: pump !== undefined, paths, log, status, state, inbox };
+  const parts = { connector, home, canSend: pump !== undefined, paths, log, status, state, inbox, space };
   try {
     await runSessions(
       {
@@ -94,6 +104,7 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
     await inbox.idle();
     await state.close();
     beat.stop();
+    await sandboxed?.end();
   }
 }
 
@@ -101,34 +112,18 @@ const noDepths = {
   depths: { outbox_depth: 0, retry_depth: 0, in_flight: 0, unclaimed: 0, oldestMs: undefined },
 };
 
-/** The connector's module. Throws connector_broken. */
-async function load({ entry, type }: ConnectorConfig): Promise<ConnectorDefinition<unknown, unknown>> {
-  resolveSdkFor(entry);
-  let loaded: { default?: Partial<ConnectorDefinition<unknown, unknown>> };
-  try {
-    loaded = (await import(pathToFileURL(entry).href)) as typeof loaded;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const missing =
-      code === "ERR_MODULE_NOT_FOUND" ? /Cannot find package '([^']+)'/.exec(message)?.[1] : undefined;
-    const hint = missing === undefined ? "Correct the connector's code." : `Run: npm install ${missing}`;
-    throw new SpoolwayError("connector_broken", `connector ${type} could not be loaded: ${message}`, {
-      cause: error,
-      hint,
-    });
-  }
-  if (typeof loaded.default?.connect !== "function") {
-    throw new SpoolwayError(
-      "connector_broken",
-      `${entry} does not default-export defineConnector({ connect, … })`,
-    );
-  }
-  return loaded.default as ConnectorDefinition<unknown, unknown>;
+/** The guest of a sandboxed connector has ended: what was under way is as uncertain as after any other crash of a connector, and settled as such. */
+async function crashed(error: SpoolwayError): Promise<void> {
+  await end(error, error.fate === "stop" ? exitCode.permanent : exitCode.crashed);
 }
 
 /** Says why, to the log, the heartbeat and the supervisor, and exits. */
-async function end(error: SpoolwayError): Promise<never> {
-  const permanent = error.fate === "stop";
+async function end(
+  error: SpoolwayError,
+  code: number = error.fate === "stop" ? exitCode.permanent : exitCode.temporary,
+): Promise<void> {
+  if (ending) return;
+  ending = true;
   status.state = "stopping";
   setError(status, error);
   log.error("connector.ended", {
@@ -145,7 +140,7 @@ async function end(error: SpoolwayError): Promise<never> {
   };
   // The channel is asynchronous: an exit right away would lose the message.
   await Promise.race([new Promise((resolve) => process.send?.(reason, resolve)), sleep(1000)]);
-  process.exit(permanent ? exitCode.permanent : exitCode.temporary);
+  process.exit(code);
 }
 
 const sweepEveryMs = 3_600_000;

@@ -3,13 +3,15 @@
 //   outbox/ ──look──▶ lane ──p-queue (concurrency, rate, priority)──▶ Sender ──▶ sent/ failed/ retry/
 //
 // It lives as long as the process. Looking and refusing go on while the connector is offline; sending needs a session (`run`).
+import { setImmediate as nextTurn } from "node:timers/promises";
 import PQueue from "p-queue";
 import type { ConnectorSettings } from "../config/model.ts";
 import { SpoolwayError } from "../errors.ts";
 import type { Logger } from "../sdk.ts";
 import { parseRetryName } from "../spool/names.ts";
 import type { Outbox } from "../spool/outbox.ts";
-import { recover, type RetryEntry } from "../spool/recover.ts";
+import type { Accepted } from "../spool/records.ts";
+import { recover, removeFinished, type RetryEntry } from "../spool/recover.ts";
 import type { Depths } from "./beat.ts";
 import { Handler } from "./handler.ts";
 import { type Lane, Lanes } from "./lanes.ts";
@@ -20,6 +22,18 @@ import type { Status } from "./status.ts";
 
 /** A wait that stands on disk comes from some wall clock: after a clock jump it must not hold a lane for years. */
 const waitMaxMs = 24 * 3_600_000;
+
+/** A lane whose next message needs room on a full disk looks again after this. */
+const fullWaitMs = 5000;
+
+/** So many scheduled messages whose time has come lie in memory; the others wait on disk until some of them are sent. */
+const dueMax = 5000;
+
+/**
+ * A conversation whose message waits for a retry takes memory (about a kilobyte). When so many wait, the platform as a whole is in trouble: no new conversation is begun until
+ * some are through.
+ */
+const blockedLanesMax = 50_000;
 
 /** A lane that has so few messages in memory, and more in the backlog, wants them. */
 const refillAt = 16;
@@ -46,18 +60,24 @@ export class Pump {
         ? {}
         : { intervalCap: settings.rate.count, interval: settings.rate.perMs, carryoverIntervalCount: true }),
     });
-    this.#schedule = new Schedule((entry) => this.#takeRetry(entry));
+    this.#schedule = new Schedule((entry) => this.#takeRetry(entry), {
+      folder: outbox.paths.retry,
+      room: () => dueMax - (this.#lanes.retries - this.#lanes.blockedCount),
+      failed: (error) => this.#log.error("retry.unreadable", { error }),
+    });
     this.#looker = new Looker(outbox, this.#lanes, settings, status, log, {
-      wanted: () => settings.concurrency * 2 - this.#lanes.active,
+      wanted: () =>
+        this.#lanes.blockedCount >= blockedLanesMax ? 0 : settings.concurrency * 2 - this.#lanes.active,
       isStarving: () => this.#lanes.active < settings.concurrency,
       ready: (lane) => this.#enqueue(lane),
+      isTaken: (id) => this.#handler.isTaken(id),
     });
     this.#handler = new Handler(outbox, sender, this.#looker, this.#schedule, status, log);
   }
 
   /** Finishes what a crash interrupted (R1 … R6) and begins to look at the outbox. Once, before the first session. */
   async start(): Promise<void> {
-    const { uncertain, retries, broken } = await recover(this.#outbox);
+    const { uncertain, retries, broken } = await recover(this.#outbox, (entry) => this.#schedule.load(entry));
     for (const file of broken) this.#log.error("claim.broken", { file });
     for (const entry of uncertain) {
       this.#handler.noteActive(entry);
@@ -66,7 +86,12 @@ export class Pump {
       this.#enqueue(lane);
     }
     if (uncertain.length > 0) this.#log.warn("message.uncertain", { count: uncertain.length });
-    for (const entry of retries.sort((a, b) => a.dueMs - b.dueMs)) this.#restoreRetry(entry);
+    let restored = 0;
+    for (const entry of retries.sort((a, b) => a.dueMs - b.dueMs)) {
+      this.#restoreRetry(entry);
+      if (++restored % 100 === 0) await nextTurn();
+    }
+    this.#schedule.start();
     await this.#looker.start();
   }
 
@@ -129,13 +154,10 @@ export class Pump {
     try {
       await this.#runHead(lane);
     } catch (error) {
-      // A disk error outside the settling of a message: its item is the head of its lane again.
-      this.#log.error("lane.failed", { error });
-      this.#sessionEnds?.(
-        error instanceof SpoolwayError
-          ? error
-          : new SpoolwayError("spool_write_failed", (error as Error).message),
-      );
+      // Nothing is wrong with the session: messages that need no room go on in the other lanes. The heartbeat says what is wrong.
+      if (error instanceof SpoolwayError && error.code === "spool_full")
+        this.#lanes.block(lane, fullWaitMs, () => this.#enqueue(lane));
+      else this.#loseSession(error);
     }
     // Before p-queue takes the next task, so that it chooses among all lanes.
     lane.running = false;
@@ -144,6 +166,17 @@ export class Pump {
     if (lane.overflowed && lane.items.length <= refillAt) this.#looker.lookAgain();
     this.#lanes.dropIfEmpty(lane);
     this.#looker.wake();
+    this.#schedule.wake();
+  }
+
+  /** A disk error outside the settling of a message: its item is the head of its lane again. */
+  #loseSession(error: unknown): void {
+    this.#log.error("lane.failed", { error });
+    this.#sessionEnds?.(
+      error instanceof SpoolwayError
+        ? error
+        : new SpoolwayError("spool_write_failed", (error as Error).message),
+    );
   }
 
   /** The head of one lane. Between two messages p-queue decides anew, by priority and rate. */
@@ -176,15 +209,17 @@ export class Pump {
 
   /** A retry entry found on disk: tried before, it holds its lane; otherwise it waits beside the lanes. */
   #restoreRetry(entry: RetryEntry): void {
-    if (entry.attempt === 0) return this.#schedule.add(entry);
+    if (entry.attempt === 0) return this.#schedule.load(entry);
     const drop = this.#outbox.readAccepted("retry", entry.file, entry.id);
     if (drop.kind !== "message") return;
     this.#handler.noteActive({ ...drop.entry, id: entry.id });
-    this.#holdForRetry(this.#lanes.get(drop.entry.message.conversation_id), entry, entry.dueMs - Date.now());
+    const waitMs = remainingMs(entry.dueMs, drop.entry);
+    this.#holdForRetry(this.#lanes.get(drop.entry.message.conversation_id), entry, waitMs);
   }
 
   /** A scheduled message whose time has come joins its lane, ahead of what still lies in outbox/. */
   #takeRetry(entry: RetryEntry): void {
+    if (removeFinished(this.#outbox, entry)) return;
     const drop = this.#outbox.readAccepted("retry", entry.file, entry.id);
     if (drop.kind !== "message") return; // a person took it away
     this.#handler.noteActive({ ...drop.entry, id: entry.id });
@@ -206,4 +241,11 @@ export class Pump {
       Math.min(waitMs, 2 ** 31 - 1),
     );
   }
+}
+
+/** How long a retry still waits: until its time, but never longer than the pause that it was given. The clock may have been set back meanwhile, by a day. */
+function remainingMs(dueMs: number, { history }: Accepted): number {
+  const pauseMs = dueMs - Date.parse(history.at(-1)?.ended_at ?? "");
+  const leftMs = dueMs - Date.now();
+  return Number.isNaN(pauseMs) ? leftMs : Math.min(leftMs, pauseMs);
 }

@@ -114,16 +114,19 @@ export class Sender {
   }
 
   async #attempt(port: SendPort, entry: Accepted): Promise<SendResult | void> {
-    const timeout = new AbortController();
-    const signal = AbortSignal.any([port.signal, timeout.signal]);
-    const { sendTimeoutMs } = this.#settings;
-    const timer = setTimeout(() => timeout.abort(), sendTimeoutMs);
+    // Not AbortSignal.any: with a listener it is kept as long as the session's signal lives, and with it every message that was ever sent.
+    const given = new AbortController();
+    const sessionEnds = (): void => given.abort(port.signal.reason);
+    if (port.signal.aborted) sessionEnds();
+    port.signal.addEventListener("abort", sessionEnds, { once: true });
+    const timer = setTimeout(() => given.abort(), this.#settings.sendTimeoutMs);
     const mayHaveBeenSent = entry.history.some((attempt) => attempt.fate === "uncertain");
     try {
-      const sending = port.send(toOutgoing(entry), entry.attempts, mayHaveBeenSent, signal);
-      return await Promise.race([sending, abandoned(signal, timeout.signal)]);
+      const sending = port.send(toOutgoing(entry), entry.attempts, mayHaveBeenSent, given.signal);
+      return await Promise.race([sending, abandoned(given.signal, port.signal)]);
     } finally {
       clearTimeout(timer);
+      port.signal.removeEventListener("abort", sessionEnds);
     }
   }
 
@@ -152,7 +155,9 @@ export class Sender {
     }
     const waitMs = this.#waitMs(failed, error);
     if (!counted) port.halt(error, waitMs);
-    const file = await this.#persist(() => this.#outbox.retry(failed, Date.now() + waitMs, error));
+    // One due time for all tries to write it: it is in the name, and a second name would be a second entry.
+    const dueMs = Date.now() + waitMs;
+    const file = await this.#persist(() => this.#outbox.retry(failed, dueMs, error));
     if (counted) this.#status.retried += 1;
     this.#log.info("message.deferred", {
       id: entry.id,
@@ -218,17 +223,15 @@ function toOutgoing(entry: Accepted): Outgoing {
 const graceMs = 2000;
 
 /** Rejects some time after the signal: a send that ignores it must not hold its lane for ever. It may still have arrived: uncertain. */
-function abandoned(signal: AbortSignal, timeout: AbortSignal): Promise<never> {
+function abandoned(signal: AbortSignal, session: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
-    signal.addEventListener(
-      "abort",
-      () => {
-        const why = timeout.aborted
-          ? "no answer within runtime.send_timeout"
-          : "the connection was lost while it was being sent";
-        setTimeout(() => reject(new SpoolwayError("timed_out", why)), graceMs).unref();
-      },
-      { once: true },
-    );
+    const giveUp = (): void => {
+      const why = session.aborted
+        ? "the connection was lost while it was being sent"
+        : "no answer within runtime.send_timeout";
+      setTimeout(() => reject(new SpoolwayError("timed_out", why)), graceMs).unref();
+    };
+    if (signal.aborted) giveUp();
+    else signal.addEventListener("abort", giveUp, { once: true });
   });
 }

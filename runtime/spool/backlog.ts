@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
 import { namesIn } from "./disk.ts";
 import { fs } from "./fs.ts";
+import { makeLegible, seemsIllegible } from "./legible.ts";
 import { isDropName } from "./names.ts";
 
 export interface WaitingDrop {
@@ -136,15 +137,16 @@ export class Backlog {
   async scan(isHeld: (file: string) => boolean): Promise<void> {
     const began = performance.now();
     this.#noted = [];
-    const { found, total, unclaimed } = await this.#read(isHeld, undefined);
+    const { found, total, unclaimed, illegible } = await this.#read(isHeld, undefined);
+    const legible = illegible ? makeLegible(this.#folder) : { renamed: [], stuck: 0 };
     this.#page = found;
     this.#head = 0;
     this.#cursor = 0;
     this.#taken = 0;
     this.#setRest(found, total);
-    this.unclaimed = unclaimed;
+    this.unclaimed = unclaimed + legible.stuck;
     // RACE: entries that appeared behind the reading position are in no page yet.
-    const missed = this.#noted;
+    const missed = [...this.#noted, ...legible.renamed];
     this.#noted = undefined;
     if (missed.length > 0) {
       const inPage = new Set(found.map((entry) => entry.file));
@@ -171,6 +173,7 @@ export class Backlog {
     let found: WaitingDrop[] = [];
     let total = 0;
     let unclaimed = 0;
+    let illegible = false;
     for await (const names of namesIn(this.#folder)) {
       for (const file of names) {
         if (!isDropName(file)) {
@@ -179,6 +182,7 @@ export class Backlog {
         }
         if (isHeld(file)) continue;
         const entry = this.#look(file);
+        illegible ||= entry === undefined && seemsIllegible(file);
         if (entry === undefined || (after !== undefined && !before(after, entry))) continue;
         total += 1;
         found.push(entry);
@@ -186,7 +190,7 @@ export class Backlog {
       }
     }
     found.sort(compare);
-    return { found: found.slice(0, this.#pageEntries), total, unclaimed };
+    return { found: found.slice(0, this.#pageEntries), total, unclaimed, illegible };
   }
 
   /**
@@ -220,7 +224,8 @@ export class Backlog {
     try {
       return { file, mtimeMs: fs.lstatSync(join(this.#folder, file)).mtimeMs };
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return undefined;
+      // ENAMETOOLONG: a name that is no UTF-8 has three bytes for each that could not be read.
+      if (["ENOENT", "ENAMETOOLONG"].includes(errnoOf(error) ?? "")) return undefined;
       throw error;
     }
   }

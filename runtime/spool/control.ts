@@ -11,9 +11,11 @@ export type Request = "pause" | "restart" | "sync";
 /** Durable when it resolves: a pause holds over a power cut. Replaces an older request of the same kind. */
 export async function request(root: string, name: string, what: Request, text = ""): Promise<void> {
   const [tmp, folder] = [join(root, "tmp"), join(root, "control")];
-  makeFolders(tmp, folder);
+  await makeFolders(tmp, folder);
   const bytes = Buffer.from(text === "" ? "" : `${text}\n`);
-  const [outcome] = await publish(tmp, [{ bytes, folder, name: () => `${name}.${what}`, exclusive: false }]);
+  const [outcome] = await publish(tmp, [
+    { bytes, folder, name: () => `${name}.${what}`, exclusive: false, replaces: true },
+  ]);
   if (outcome === undefined || !outcome.ok) {
     throw outcome?.error ?? new SpoolwayError("spool_write_failed", `could not write to ${folder}`);
   }

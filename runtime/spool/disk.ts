@@ -32,6 +32,11 @@ function giveToOwner(fd: number, folder: string): void {
   if (owner.uid !== 0) fs.fchownSync(fd, owner.uid, owner.gid);
 }
 
+/** Opens a file of ours to write into it, from its beginning, in place. */
+export function openForWriting(path: string): number {
+  return fs.openSync(path, O_WRONLY | O_NOFOLLOW);
+}
+
 /** Opens for reading without following a link and without waiting for a pipe's writer. */
 export function openForReading(path: string): number {
   return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
@@ -49,7 +54,7 @@ export function syncFile(fd: number): Promise<void> {
 }
 
 /** Moves a name; an existing target is replaced, so only for targets that have one writer. False when there was nothing to move. */
-export function move(from: string, to: string): boolean {
+export function move(from: string | Buffer, to: string): boolean {
   try {
     fs.renameSync(from, to);
     return true;
@@ -60,7 +65,7 @@ export function move(from: string, to: string): boolean {
 }
 
 /** Gives a file a second name; false when that name is taken (it never replaces). */
-export function linkExclusive(from: string, to: string): boolean {
+export function linkExclusive(from: string | Buffer, to: string): boolean {
   try {
     fs.linkSync(from, to);
     return true;
@@ -74,7 +79,7 @@ export function linkExclusive(from: string, to: string): boolean {
  * Gives a name back without replacing one that was made meanwhile; false when it is taken. By link, or, where a kernel forbids links to other users' files
  * (fs.protected_hardlinks), by a look and a rename.
  */
-export function moveExclusive(from: string, to: string): boolean {
+export function moveExclusive(from: string | Buffer, to: string): boolean {
   try {
     if (!linkExclusive(from, to)) return false;
     return remove(from);
@@ -86,7 +91,7 @@ export function moveExclusive(from: string, to: string): boolean {
 }
 
 /** Removes a name; false when it was gone already. */
-export function remove(path: string): boolean {
+export function remove(path: string | Buffer): boolean {
   try {
     fs.unlinkSync(path);
     return true;
@@ -101,9 +106,21 @@ export function exists(path: string): boolean {
   return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Makes a folder, 0700, with its parents. */
-export function makeFolder(path: string): void {
-  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+/** Makes a folder, 0700, with its parents. Returns the first that was missing. */
+export function makeFolder(path: string): string | undefined {
+  return fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Makes a folder and forces its name to stable storage, and those of the parents that were missing: what lies in a folder is only as durable as the folder. Also where
+ * it was there already: who made it may have died before its name was synced.
+ */
+export async function makeFolderDurably(path: string): Promise<void> {
+  const first = makeFolder(path) ?? path;
+  for (let at = path; ; at = dirname(at)) {
+    await syncFolder(dirname(at));
+    if (at === first) return;
+  }
 }
 
 /** A turn of the event loop after so many entries: the heartbeat goes on while a million files are read. */

@@ -4,7 +4,7 @@
 import type { OutgoingMessage } from "../../schema/types.ts";
 import { outgoingMessage } from "../../schema/validators/messages.js";
 import { SpoolwayError } from "../errors.ts";
-import { makeFolder } from "./disk.ts";
+import { makeFolderDurably } from "./disk.ts";
 import { sha256 } from "./hash.ts";
 import { inboxName, isId, spoolPaths } from "./names.ts";
 import { publish } from "./publish.ts";
@@ -34,7 +34,7 @@ export async function drop(
   }
   if (!outgoingMessage(message)) throw new SpoolwayError("invalid_message", explain(outgoingMessage));
   const { tmp, outbox } = spoolPaths(root, name);
-  makeFolders(tmp, outbox);
+  await makeFolders(tmp, outbox);
   const bytes = Buffer.from(`${JSON.stringify(message)}\n`);
   // Renamed, not linked: a drop with two names is none. The time makes the name unique, so nothing is replaced.
   const [outcome] = await publish(tmp, [
@@ -47,11 +47,12 @@ export async function drop(
 }
 
 /** For commands that write into a spool that no bus has opened yet. Throws spool_write_failed. */
-export function makeFolders(...folders: string[]): void {
+export async function makeFolders(...folders: string[]): Promise<void> {
   for (const folder of folders) {
     try {
-      makeFolder(folder);
+      await makeFolderDurably(folder);
     } catch (error) {
+      if (error instanceof SpoolwayError) throw error;
       throw new SpoolwayError("spool_write_failed", `${folder}: ${(error as Error).message}`, {
         cause: error,
       });

@@ -14,7 +14,7 @@ import { fs } from "./fs.ts";
 import { sha256 } from "./hash.ts";
 import { parseJson } from "./json.ts";
 import { dropId, isId } from "./names.ts";
-import { type Accepted, explain } from "./records.ts";
+import { type Accepted, attemptsMax, explain, impossibleTime } from "./records.ts";
 
 export interface ReadMessage {
   kind: "message";
@@ -44,8 +44,17 @@ export interface Refused {
 }
 export type Drop = ReadMessage | Unfinished | Refused | { kind: "gone" };
 
-/** Reads `folder/file`, dropped for `connector`. Throws only for system errors that are not the entry's fault (EIO, EMFILE). */
-export function readDrop(connector: string, folder: string, file: string, maxBytes: number): Drop {
+/**
+ * Reads `folder/file`, dropped for `connector`, or (`isRecord`) written by its process: that one may have been killed between the link that published it and the
+ * unlink of its name in tmp/. Throws only for system errors that are not the entry's fault (EIO, EMFILE).
+ */
+export function readDrop(
+  connector: string,
+  folder: string,
+  file: string,
+  maxBytes: number,
+  isRecord = false,
+): Drop {
   const path = join(folder, file);
   let fd: number | undefined;
   try {
@@ -63,20 +72,27 @@ export function readDrop(connector: string, folder: string, file: string, maxByt
         bytes: undefined,
       };
     // A producer that publishes by link + unlink has two names for an instant: only a lasting second name is refused.
-    if (stat.nlink > 1n)
+    if (stat.nlink > 1n && !isRecord)
       return unfinished("not_a_file", `it is a hard link (${stat.nlink} names)`, stat, undefined);
-    if (stat.size > BigInt(maxBytes)) {
-      const error = `${stat.size} bytes, at most ${maxBytes} are allowed`;
-      return refusedUnread(connector, file, stat, "message_too_large", error);
-    }
-    const bytes = readUpTo(fd, Number(stat.size), maxBytes);
-    return interpret(connector, file, stat, bytes);
+    const tooLarge = `${stat.size} bytes, at most ${maxBytes} are allowed`;
+    if (stat.size > BigInt(maxBytes + recordExtraBytes))
+      return refusedUnread(connector, file, stat, "message_too_large", tooLarge);
+    const bytes = readUpTo(fd, Number(stat.size), maxBytes + recordExtraBytes);
+    const drop = interpret(connector, file, stat, bytes);
+    const isRedriven = drop.kind === "message" && drop.redriven;
+    return bytes.length <= maxBytes || isRedriven
+      ? drop
+      : refusedUnread(connector, file, stat, "message_too_large", tooLarge);
   } catch (error) {
     return fromErrno(error, path, connector, file);
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
 }
+
+/** What a record may have beside the message that it holds: a history, the names of captured attachments, and two levels of nesting. */
+const recordExtraBytes = 256 * 1024;
+const recordExtraDepth = 2;
 
 /** Reads the whole file; it may have grown since it was measured, by at most what is allowed. */
 function readUpTo(fd: number, size: number, maxBytes: number): Buffer {
@@ -96,7 +112,7 @@ function interpret(connector: string, file: string, stat: BigIntStats, bytes: Bu
   const derived = (): string => dropId(connector, file, stat.mtimeNs, bytes);
   let value: unknown;
   try {
-    value = parseJson(bytes);
+    value = parseDrop(bytes);
   } catch (error) {
     const { code, message } = error as SpoolwayError;
     // No strict prefix of a JSON object parses: what does not parse may just not be finished.
@@ -108,9 +124,23 @@ function interpret(connector: string, file: string, stat: BigIntStats, bytes: Bu
     const what = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
     return unfinished("invalid_json", `expected one JSON object, found ${what}`, stat, bytes);
   }
-  const record = (value as { record?: unknown }).record;
-  if (record === "dead_letter" || record === "retry") return unwrap(value, bytes, derived);
+  if (isRecord(value)) return unwrap(value, bytes, derived);
   return message(value as Record<string, unknown>, file, bytes, derived);
+}
+
+const isRecord = (value: unknown): value is object =>
+  ["dead_letter", "retry"].includes(String((value as { record?: unknown } | null)?.record));
+
+/** As parseJson; a message with as many levels as it may have lies deeper in a record. */
+function parseDrop(bytes: Buffer): unknown {
+  try {
+    return parseJson(bytes);
+  } catch (error) {
+    if ((error as SpoolwayError).code !== "too_deep") throw error;
+    const value = parseJson(bytes, recordExtraDepth);
+    if (isRecord(value)) return value;
+    throw error;
+  }
 }
 
 function message(value: Record<string, unknown>, file: string, bytes: Buffer, derived: () => string): Drop {
@@ -120,6 +150,9 @@ function message(value: Record<string, unknown>, file: string, bytes: Buffer, de
     return { kind: "refused", code: "invalid_message", error: explain(outgoingMessage), bytes, id: declared };
   }
   const parsed = value as unknown as OutgoingMessage;
+  const error = impossibleTime(parsed);
+  if (error !== undefined)
+    return { kind: "refused", code: "invalid_message", error, bytes, id: parsed.id ?? derived() };
   return {
     kind: "message",
     bytes,
@@ -137,13 +170,16 @@ function message(value: Record<string, unknown>, file: string, bytes: Buffer, de
   };
 }
 
-/** Ids are strings; producers in other languages write numbers. Digits beyond 2^53 were kept by parseJson. */
+/**
+ * Ids are strings; producers in other languages write numbers. Digits beyond 2^53 were kept by parseJson; a fraction may have lost digits, and stays a number
+ * that the schema refuses.
+ */
 function idsToStrings(value: Record<string, unknown>): void {
   for (const key of ["id", "conversation_id", "thread_id", "reply_to"]) {
-    if (typeof value[key] === "number") value[key] = String(value[key]);
+    if (Number.isSafeInteger(value[key])) value[key] = String(value[key]);
   }
   const target = value.target as Record<string, unknown> | undefined;
-  if (typeof target === "object" && target !== null && typeof target.platform_id === "number") {
+  if (typeof target === "object" && target !== null && Number.isSafeInteger(target.platform_id)) {
     target.platform_id = String(target.platform_id);
   }
 }
@@ -162,6 +198,12 @@ function unwrap(value: object, bytes: Buffer, derived: () => string): Drop {
     };
   }
   const record = value as RetryRecord | DeadLetter;
+  const impossible =
+    record.attempts > attemptsMax
+      ? `attempts: must be <= ${attemptsMax}`
+      : record.message && impossibleTime(record.message);
+  if (impossible !== undefined)
+    return { kind: "refused", code: "invalid_message", error: impossible, bytes, id: derived() };
   if (record.message === undefined) {
     const { entry } = record as DeadLetter;
     return {
@@ -196,10 +238,14 @@ function unfinished(code: Code, error: string, stat: BigIntStats, bytes: Buffer 
     kind: "unfinished",
     code,
     error,
-    fingerprint: `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.nlink}`,
+    fingerprint: fingerprintOf(stat),
     bytes,
   };
 }
+
+/** Changes with every write that a file's times can tell. */
+export const fingerprintOf = ({ ino, size, mtimeNs, nlink }: BigIntStats): string =>
+  `${ino} ${size} ${mtimeNs} ${nlink}`;
 
 function refusedUnread(
   connector: string,
@@ -224,8 +270,8 @@ function describeSpecial(stat: BigIntStats): string | undefined {
 function fromErrno(error: unknown, path: string, connector: string, file: string): Drop {
   const code = errnoOf(error);
   if (code === "ENOENT") return { kind: "gone" };
-  if (code === "EACCES" || code === "EPERM") {
-    // Its producer may be about to change the mode.
+  if (code === "EACCES" || code === "EPERM" || code === "EAGAIN") {
+    // Its producer may be about to change the mode, or to give up its lease (EAGAIN: the kernel asked it to).
     return {
       kind: "unfinished",
       code: "unreadable",

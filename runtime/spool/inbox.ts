@@ -2,7 +2,8 @@
 import { SpoolwayError } from "../errors.ts";
 import { inboxName, type SpoolPaths } from "./names.ts";
 import { publish } from "./publish.ts";
-import type { LazyStateDb } from "./statedb.ts";
+import type { DiskSpace } from "./space.ts";
+import type { LazyStateDb, StateDb } from "./statedb.ts";
 
 const maxBatch = 256;
 
@@ -16,19 +17,24 @@ interface Waiting {
 export class InboxWriter {
   readonly #paths: SpoolPaths;
   readonly #state: LazyStateDb;
+  readonly #space: DiskSpace | undefined;
   #queue: Waiting[] = [];
   /** Ids being published now: a redelivery that arrives meanwhile gets the same answer. */
   readonly #underway = new Map<string, Promise<{ duplicate: boolean }>>();
   #running: Promise<void> | undefined;
+  /** Ids whose events are durable and that the database could not take (a full disk): at most one batch, recorded before the next. */
+  #unrecorded: string[] = [];
 
-  constructor(paths: SpoolPaths, state: LazyStateDb) {
+  /** Without `space` events may fill the disk. */
+  constructor(paths: SpoolPaths, state: LazyStateDb, space?: DiskSpace) {
     this.#paths = paths;
     this.#state = state;
+    this.#space = space;
   }
 
   /**
-   * Resolves once the event is on stable storage, or was before (`duplicate`). Rejects with spool_write_failed: then nothing may be acknowledged
-   * to the platform.
+   * Resolves once the event is on stable storage, or was before (`duplicate`). Rejects with spool_full or spool_write_failed: then nothing may be
+   * acknowledged to the platform.
    */
   async deliver(id: string, bytes: Uint8Array): Promise<{ duplicate: boolean }> {
     const same = this.#underway.get(id);
@@ -61,8 +67,12 @@ export class InboxWriter {
       try {
         await this.#commit(batch);
       } catch (error) {
-        const failure = new SpoolwayError("spool_write_failed", (error as Error).message, { cause: error });
-        for (const item of batch) item.reject(failure);
+        const failure =
+          error instanceof SpoolwayError
+            ? error
+            : new SpoolwayError("spool_write_failed", (error as Error).message, { cause: error });
+        // ORDER: what was delivered behind it must not overtake it.
+        for (const item of [...batch, ...this.#queue.splice(0)]) item.reject(failure);
       }
     }
     this.#running = undefined;
@@ -70,12 +80,21 @@ export class InboxWriter {
 
   async #commit(batch: Waiting[]): Promise<void> {
     const state = await this.#state.get();
-    state.markOpen();
+    if (this.#unrecorded.length > 0) {
+      state.addSeen(this.#unrecorded);
+      this.#unrecorded = [];
+    }
     const fresh: Waiting[] = [];
     for (const item of batch) {
       if (state.hasSeen(item.id)) item.resolve({ duplicate: true });
       else fresh.push(item);
     }
+    if (fresh.length === 0) return;
+    this.#space?.demand(
+      fresh.reduce((sum, item) => sum + item.bytes.length, 0),
+      fresh.length,
+    );
+    state.markOpen();
     const outcomes = await publish(
       this.#paths.tmp,
       fresh.map((item) => ({
@@ -87,11 +106,22 @@ export class InboxWriter {
     );
     const durable = fresh.filter((_item, index) => outcomes[index]?.ok);
     // A crash between here and the line below: the next start adopts the ids from the inbox.
-    state.addSeen(durable.map((item) => item.id));
-    fresh.forEach((item, index) => {
-      const outcome = outcomes[index];
-      if (outcome?.ok) item.resolve({ duplicate: false });
-      else item.reject(outcome?.error ?? new SpoolwayError("spool_write_failed", item.id));
-    });
+    this.#record(
+      state,
+      durable.map((item) => item.id),
+    );
+    for (const item of durable) item.resolve({ duplicate: false });
+    const failed = outcomes.find((outcome) => !outcome.ok);
+    // The rest of the batch: of one that is settled a rejection changes nothing.
+    if (failed?.ok === false) throw failed.error;
+  }
+
+  /** What is durable was delivered, also when the database cannot say so yet: refused now, the platform would bring it again, and it would be there twice. */
+  #record(state: StateDb, ids: string[]): void {
+    try {
+      state.addSeen(ids);
+    } catch {
+      this.#unrecorded = ids; // tried again before the next batch, and thrown there
+    }
   }
 }

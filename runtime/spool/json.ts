@@ -5,14 +5,14 @@ const maxDepth = 64;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /**
- * The value in these bytes. UTF-8, with or without BOM. Integers beyond 2^53 become strings of their digits.
- * Throws SpoolwayError: invalid_encoding, invalid_json, too_deep, duplicate_key or forbidden_key, with the position in characters.
+ * The value in these bytes. UTF-8, with or without BOM. Integers beyond 2^53, and numbers that no double can hold, become strings of their digits.
+ * At most 64 levels, and `extraDepth` more. Throws SpoolwayError: invalid_encoding, invalid_json, too_deep, duplicate_key or forbidden_key, with the position in characters.
  */
-export function parseJson(bytes: Uint8Array): unknown {
+export function parseJson(bytes: Uint8Array, extraDepth = 0): unknown {
   const text = decodeUtf8(bytes);
-  const { hasBigInteger } = inspect(text);
+  const { hasBigNumber } = inspect(text, maxDepth + extraDepth);
   try {
-    return hasBigInteger ? JSON.parse(text, keepDigits) : JSON.parse(text);
+    return hasBigNumber ? JSON.parse(text, keepDigits) : JSON.parse(text);
   } catch (error) {
     throw new SpoolwayError("invalid_json", `not valid JSON: ${(error as Error).message}`);
   }
@@ -43,25 +43,19 @@ export function decodeUtf8(bytes: Uint8Array): string {
 /** JSON.parse gives the source text of primitives (ES2026): digits that a double cannot hold stay as text. */
 function keepDigits(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
   const source = context?.source;
-  if (
-    typeof value === "number" &&
-    source !== undefined &&
-    /^-?\d+$/.test(source) &&
-    !Number.isSafeInteger(value)
-  ) {
-    return source;
-  }
-  return value;
+  if (typeof value !== "number" || source === undefined) return value;
+  const isExact = /^-?\d+$/.test(source) ? Number.isSafeInteger(value) : Number.isFinite(value);
+  return isExact ? value : source;
 }
 
 /**
- * One pass over the text without recursion: depth, repeated keys, __proto__ keys, long integers. Grammar is left to JSON.parse; on text that is
+ * One pass over the text without recursion: depth, repeated keys, __proto__ keys, long digits and exponents. Grammar is left to JSON.parse; on text that is
  * no JSON it may find nothing.
  */
-function inspect(text: string): { hasBigInteger: boolean } {
+function inspect(text: string, depthMax: number): { hasBigNumber: boolean } {
   // One Set of keys per open object, null per open array.
   const stack: Array<Set<string> | null> = [];
-  let hasBigInteger = false;
+  let hasBigNumber = false;
   let at = 0;
   while (at < text.length) {
     const char = text.charCodeAt(at);
@@ -74,20 +68,21 @@ function inspect(text: string): { hasBigInteger: boolean } {
     }
     if (char === 0x7b || char === 0x5b) {
       stack.push(char === 0x7b ? new Set() : null);
-      if (stack.length > maxDepth) {
-        throw new SpoolwayError("too_deep", `more than ${maxDepth} levels of nesting at character ${at}`);
+      if (stack.length > depthMax) {
+        throw new SpoolwayError("too_deep", `more than ${depthMax} levels of nesting at character ${at}`);
       }
     } else if (char === 0x7d || char === 0x5d) {
       stack.pop();
     } else if (char >= 0x30 && char <= 0x39) {
       const start = at;
       while (at < text.length && isDigit(text.charCodeAt(at))) at += 1;
-      if (at - start > 15) hasBigInteger = true;
+      // 1e308 fits, 1e309 does not; e, E and e+ stand before an exponent.
+      if (at - start > 15 || (at - start > 2 && "eE+".includes(text.charAt(start - 1)))) hasBigNumber = true;
       continue;
     }
     at += 1;
   }
-  return { hasBigInteger };
+  return { hasBigNumber };
 }
 
 const isDigit = (char: number): boolean => char >= 0x30 && char <= 0x39;

@@ -7,6 +7,8 @@ import { createFile, linkExclusive, openForReading, remove, syncFile, syncFolder
 import { fs } from "./fs.ts";
 import { createSha256 } from "./hash.ts";
 import type { SpoolPaths } from "./names.ts";
+import { isFull } from "./reserve.ts";
+import type { DiskSpace } from "./space.ts";
 import { tmpPath } from "./tmp.ts";
 
 export interface StoredMedia {
@@ -20,18 +22,22 @@ export interface StoredMedia {
 const chunkBytes = 256 * 1024;
 
 /**
- * Stores a stream or bytes under its hash; resolves once durable. Throws too_large beyond maxBytes and spool_write_failed; nothing stays behind then.
+ * Stores a stream or bytes under its hash; resolves once durable. Throws too_large beyond maxBytes, spool_full and spool_write_failed; nothing stays behind
+ * then.
  */
 export async function storeMedia(
   paths: Pick<SpoolPaths, "tmp" | "media">,
   data: Uint8Array | AsyncIterable<unknown>,
   maxBytes: number,
+  space?: DiskSpace,
 ): Promise<StoredMedia> {
   const temp = tmpPath(paths.tmp);
   const hash = createSha256();
   let size = 0;
-  const fd = createFile(temp);
+  let fd: number | undefined;
   try {
+    space?.demand(0, 1);
+    fd = createFile(temp);
     for await (const chunk of data instanceof Uint8Array ? [data] : data) {
       const bytes = typeof chunk === "string" ? Buffer.from(chunk) : (chunk as Uint8Array);
       size += bytes.length;
@@ -40,6 +46,7 @@ export async function storeMedia(
           hint: "Raise runtime.max_attachment_bytes.",
         });
       }
+      space?.demand(bytes.length, 0);
       hash.update(bytes);
       await writeFully(fd, bytes);
     }
@@ -53,15 +60,17 @@ export async function storeMedia(
   } catch (error) {
     if (error instanceof SpoolwayError || errnoOf(error) === undefined) throw error;
     throw new SpoolwayError(
-      "spool_write_failed",
+      isFull(error) ? "spool_full" : "spool_write_failed",
       `could not store an attachment: ${(error as Error).message}`,
       {
         cause: error,
       },
     );
   } finally {
-    fs.closeSync(fd);
-    remove(temp);
+    if (fd !== undefined) {
+      fs.closeSync(fd);
+      remove(temp);
+    }
   }
 }
 
@@ -78,18 +87,22 @@ async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
 
 /**
  * Copies what a drop names into media/, so that it is there as long as the message is. Attachments in media/ already are only checked. Throws
- * attachment_missing, attachment_outside or too_large.
+ * attachment_missing, attachment_outside, too_large or spool_full.
  */
 export async function captureAttachment(
   paths: SpoolPaths,
   attachment: OutgoingAttachment,
   maxBytes: number,
+  space?: DiskSpace,
 ): Promise<OutgoingAttachment> {
   const { fd, inMedia } = openConfined(paths, attachment.path);
   try {
     const stat = fs.fstatSync(fd);
     if (!stat.isFile())
       throw new SpoolwayError("attachment_missing", `${attachment.path} is no regular file`);
+    // As for a drop: what has a second name may be somebody else's file.
+    if (inMedia === undefined && stat.nlink > 1)
+      throw new SpoolwayError("attachment_outside", `${attachment.path} is a hard link`);
     if (stat.size > maxBytes) {
       throw new SpoolwayError(
         "too_large",
@@ -99,7 +112,7 @@ export async function captureAttachment(
     const name = attachment.name ?? attachment.path.split("/").at(-1) ?? "attachment";
     if (inMedia !== undefined)
       return { ...attachment, name, path: `media/${inMedia}`, sha256: inMedia, size: stat.size };
-    const stored = await storeMedia(paths, chunksOf(fd), maxBytes);
+    const stored = await storeMedia(paths, chunksOf(fd), maxBytes, space);
     return { ...attachment, name, ...stored };
   } finally {
     fs.closeSync(fd);
@@ -146,6 +159,9 @@ async function* chunksOf(fd: number): AsyncGenerator<Buffer> {
   }
 }
 
+/** What an attachment itself may be the cause of. */
+const ownErrors = new Set(["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ENXIO", "ENAMETOOLONG", "EAGAIN"]);
+
 /** Opens a path that must lie below outbox/<name>/ or be media/<sha256>; no component may be a link. */
 function openConfined(paths: SpoolPaths, path: string): { fd: number; inMedia: string | undefined } {
   if (path.includes("\0")) throw new SpoolwayError("attachment_outside", "an attachment's path holds a NUL");
@@ -180,6 +196,12 @@ function openConfined(paths: SpoolPaths, path: string): { fd: number; inMedia: s
     if (error instanceof SpoolwayError) throw error;
     const code = errnoOf(error);
     if (code === "ELOOP") throw outside();
+    // A lack of descriptors or a bad disk says nothing of the attachment: the message must not be given up for it.
+    if (!ownErrors.has(code ?? "")) {
+      throw new SpoolwayError("spool_write_failed", `could not open ${path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
     throw new SpoolwayError("attachment_missing", `${path}: ${code ?? (error as Error).message}`, {
       cause: error,
     });

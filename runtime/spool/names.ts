@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createSha256, randomBytes } from "./hash.ts";
 
 /** Folders with one folder per connector below. */
-export const perConnector = ["outbox", "sending", "retry", "sent", "failed", "state"] as const;
+export const perConnector = ["outbox", "sending", "retry", "sent", "failed", "state", "reserve"] as const;
 /** Folders shared by all. */
 export const shared = ["inbox", "heartbeat", "control", "media", "tmp"] as const;
 
@@ -126,6 +126,14 @@ export function parseInboxName(name: string): { id: string; timeMs: number } | u
 /** Whether a name in outbox/<name>/ is a drop: *.json, no dot file. (`*.tmp` and `*~` do not end in .json.) */
 export function isDropName(name: string): boolean {
   return name.endsWith(".json") && !name.startsWith(".");
+}
+
+/** The name itself for 1, then `x.2.json`, `x.3.json` …, cut where the file system would find it too long. */
+export function numberedName(file: string, n: number): string {
+  if (n === 1) return file;
+  let stem = file.slice(0, -".json".length);
+  while (Buffer.byteLength(stem) > 200) stem = stem.slice(0, -1);
+  return `${stem.toWellFormed()}.${n}.json`;
 }
 
 const instanceName = /^[a-z0-9][a-z0-9-]{0,62}$/;

@@ -19,6 +19,21 @@ export interface Accepted {
   contentSha256: string | undefined;
 }
 
+/** More tries than anything ever makes; beyond 2^53 they could not be counted up any more, and from 1e21 on not be written in a name. */
+export const attemptsMax = 1_000_000_000;
+
+const year10000Ms = Date.UTC(10_000, 0, 1);
+
+/** The schema sees the form of a time only; hour 29, or what has no name in retry/ (year 10000), would never come. */
+export function impossibleTime(message: OutgoingMessage): string | undefined {
+  for (const key of ["not_before", "expires_at"] as const) {
+    const text = message[key];
+    if (text !== undefined && !(Date.parse(text) < year10000Ms))
+      return `${key}: ${text} is no time that can come`;
+  }
+  return undefined;
+}
+
 /** The history in a record is the newest of this many: a message that waits for weeks must not grow without end. */
 const historyMax = 50;
 
@@ -37,7 +52,7 @@ function base(connector: string, entry: Accepted) {
 export function receiptOf(
   connector: string,
   entry: Accepted,
-  result: { platform_id?: string; platform_ids?: string[]; reconciled?: boolean },
+  result: { platform_id?: string | undefined; platform_ids?: string[] | undefined; reconciled?: boolean },
 ): Receipt {
   const { platform_id, platform_ids, reconciled } = result;
   return checked<Receipt>(validators.receipt, {

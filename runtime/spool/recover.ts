@@ -6,6 +6,7 @@ import { parseClaimName, parseRetryName } from "./names.ts";
 import { publishJson } from "./publish.ts";
 import { type Accepted, refusalOf } from "./records.ts";
 import { breakClaim } from "./refuse.ts";
+import { sweepTmp } from "./tmp.ts";
 
 export interface RetryEntry {
   file: string;
@@ -23,24 +24,36 @@ export interface Recovered {
   broken: string[];
 }
 
-/** Throws spool_write_failed. */
-export async function recover(outbox: Outbox): Promise<Recovered> {
+/**
+ * Throws spool_write_failed. `scheduled` is given what was never tried, one by one and in no order, instead of `retries`: there may be a million of them. Whether one is
+ * finished already has to be asked when its time comes (removeFinished).
+ */
+export async function recover(outbox: Outbox, scheduled?: (entry: RetryEntry) => void): Promise<Recovered> {
   const { paths } = outbox;
+  // The supervisor swept before its own start; since then this connector's last process may have died. What it published last may have its name in tmp/ still, and a
+  // dead letter with two names could not go back to outbox/.
+  await sweepTmp(paths.tmp);
   const retries = new Map<string, RetryEntry>();
   let repaired = false;
   const drop = (path: string): void => {
     repaired = true;
     remove(path);
   };
-  for (const file of await allNames(paths.retry)) {
-    const parsed = parseRetryName(file);
-    if (parsed === undefined) continue; // not ours; left alone
-    if (isFinished(outbox, parsed.id, parsed.attempt))
-      drop(join(paths.retry, file)); // R3
-    else retries.set(parsed.id, { file, ...parsed });
+  const sending = await allNames(paths.sending);
+  const claimed = new Set(sending.map((file) => parseClaimName(file)?.id));
+  for await (const names of namesIn(paths.retry)) {
+    for (const file of names) {
+      const parsed = parseRetryName(file);
+      if (parsed === undefined) continue; // not ours; left alone
+      if (scheduled !== undefined && parsed.attempt === 0 && !claimed.has(parsed.id))
+        scheduled({ file, ...parsed });
+      else if (isFinished(outbox, parsed.id, parsed.attempt))
+        drop(join(paths.retry, file)); // R3
+      else retries.set(parsed.id, { file, ...parsed });
+    }
   }
   const claims = new Map<string, { file: string; attempt: number }>();
-  for (const file of await allNames(paths.sending)) {
+  for (const file of sending) {
     const parsed = parseClaimName(file);
     if (parsed === undefined) continue;
     const retry = retries.get(parsed.id);
@@ -79,13 +92,15 @@ function interrupted(entry: Accepted, attempt: number): Accepted {
   return { ...entry, attempts: attempt, budgetUsed: entry.budgetUsed + crashes };
 }
 
-/** R3 and R4: whether the outcome of this attempt is durable already. A dead letter of an earlier attempt was redriven by copy. */
+/** R3 for one that recover() handed out unasked: true when its outcome is durable already, and the entry removed. */
+export function removeFinished(outbox: Outbox, { file, id, attempt }: RetryEntry): boolean {
+  return isFinished(outbox, id, attempt) && remove(join(outbox.paths.retry, file));
+}
+
+/** R3: whether the outcome of this attempt is durable already. A dead letter of an earlier attempt was redriven by copy: it goes with the next outcome (R4). */
 function isFinished(outbox: Outbox, id: string, attempt: number): boolean {
   const settled = outbox.settled(id);
-  if (settled === undefined) return false;
-  if (settled.as === "sent" || settled.attempts >= attempt) return true;
-  outbox.supersede(id);
-  return false;
+  return settled !== undefined && (settled.as === "sent" || settled.attempts >= attempt);
 }
 
 /** R6: an entry that was moved to failed/ and lacks its dead letter. */

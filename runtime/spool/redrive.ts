@@ -9,7 +9,7 @@
 // between leaves the entry without its letter, which the next start-up repairs (R6). In a purge the entry goes first, for the same reason.
 import { join } from "node:path";
 import { errnoOf } from "../errors.ts";
-import { exists, makeFolder, move, remove, syncFolder } from "./disk.ts";
+import { exists, makeFolderDurably, move, remove, syncFolder } from "./disk.ts";
 import { fs } from "./fs.ts";
 import { spoolPaths, timeName } from "./names.ts";
 
@@ -28,7 +28,7 @@ export type Redriven = "redriven" | "empty" | "gone";
 /** Moves dead letters of connector `name` back into its outbox; resolves when that is durable, with the outcome of each. */
 export async function redrive(root: string, name: string, letters: readonly Letter[]): Promise<Redriven[]> {
   const { failed, outbox } = spoolPaths(root, name);
-  makeFolder(outbox);
+  await makeFolderDurably(outbox);
   const outcomes = letters.map((letter): Redriven => {
     const json = join(failed, `${letter.id}.json`);
     if (letter.hasMessage) {
@@ -48,7 +48,9 @@ export type Purged = "purged" | "kept" | "gone";
 
 /** Removes dead letters for good; resolves when that is durable, with the outcome of each. */
 export async function purge(root: string, name: string, ids: readonly string[]): Promise<Purged[]> {
-  const { failed } = spoolPaths(root, name);
+  const { failed, outbox, sending, retry } = spoolPaths(root, name);
+  // An older name of the message, given back by a power cut, must not be taken for a new one once nothing says any more what became of it.
+  await Promise.all([outbox, sending, retry].filter(exists).map((folder) => syncFolder(folder)));
   const outcomes = ids.map((id): Purged => {
     if (!removeEntry(join(failed, `${id}.entry`))) return "kept";
     return remove(join(failed, `${id}.json`)) ? "purged" : "gone";
@@ -60,7 +62,7 @@ export async function purge(root: string, name: string, ids: readonly string[]):
 /** `<time>-x.json` for what was dropped as x.json, however often it was redriven. */
 function entryName({ id, drop }: Letter): string {
   const plain = (drop ?? `${id}.json`).replace(/^(\d{8}T\d{6}\.\d{6}Z-)+/, "");
-  const fits = Buffer.byteLength(plain) <= 200 && plain.endsWith(".json");
+  const fits = Buffer.byteLength(plain) <= 200 && plain.endsWith(".json") && !plain.includes("/");
   return `${timeName()}-${fits ? plain : `${id}.json`}`;
 }
 

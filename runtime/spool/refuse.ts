@@ -1,11 +1,16 @@
 // Refusing what can never be sent (T6, T7 of schema/README.md): the entry itself moves to failed/, with a dead letter that says why.
 import { join } from "node:path";
-import { exists, move, remove, syncFolder } from "./disk.ts";
+import type { DeadLetter } from "../../schema/types.ts";
+import { errnoOf, hintFor } from "../errors.ts";
+import { exists, move, moveExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
 import type { ReadMessage } from "./drops.ts";
-import { sha256 } from "./hash.ts";
+import { fs } from "./fs.ts";
+import { randomBytes, sha256 } from "./hash.ts";
 import type { Outbox } from "./outbox.ts";
 import { publishJson } from "./publish.ts";
 import { refusalOf } from "./records.ts";
+import { withReserve } from "./reserve.ts";
+import { isImmovable } from "./stuck.ts";
 
 export interface Refusal {
   id: string;
@@ -15,51 +20,127 @@ export interface Refusal {
   bytes: Buffer | undefined;
 }
 
+/** moved: lies in failed/. gone: its producer took it back. stays: the system does not let it be moved; its dead letter says so. */
+export type RefusedAs = "moved" | "gone" | "stays";
+
+/** Whether a message has this id that was accepted and is not settled: a refusal takes another one then. */
+export type IsTaken = (id: string) => boolean;
+
 /** T6. `known`: hash of what was dropped under this id before, where that is known. Returns what was done. */
 export async function settleDuplicate(
   outbox: Outbox,
   file: string,
   drop: ReadMessage,
   known: string | undefined,
-): Promise<"removed" | "refused"> {
-  // A derived id is made of the content: it is the same message by construction.
-  const isDerived = drop.entry.message.id === undefined;
+  isTaken: IsTaken,
+): Promise<"removed" | RefusedAs> {
+  // A derived id is made of the content: it is the same message by construction. A record only says so, and could name any id.
+  const isDerived = drop.entry.message.id === undefined && !drop.redriven;
   if (isDerived || known === drop.entry.contentSha256) {
-    remove(join(outbox.paths.outbox, file));
+    const path = join(outbox.paths.outbox, file);
+    try {
+      remove(path);
+    } catch (error) {
+      if (!isImmovable(error, path)) throw error;
+      const why = { id: "", code: "duplicate_id", error: "it was accepted before", bytes: drop.bytes };
+      return refuseInPlace(outbox, file, why, error);
+    }
     await syncFolder(outbox.paths.outbox);
     return "removed";
   }
   const id = `${drop.entry.id.slice(0, 110)}+${sha256(drop.bytes).slice(0, 8)}`;
   const error = `another message with the id ${drop.entry.id} exists`;
-  await refuseDrop(outbox, file, { id, code: "duplicate_id", error, bytes: drop.bytes });
-  return "refused";
+  return refuseDrop(outbox, file, { id, code: "duplicate_id", error, bytes: drop.bytes }, isTaken);
 }
 
-/** T7. Returns false when the entry is gone, or cannot be moved (a mount point). */
-export async function refuseDrop(outbox: Outbox, file: string, why: Refusal): Promise<boolean> {
+/** T7. */
+export async function refuseDrop(
+  outbox: Outbox,
+  file: string,
+  why: Refusal,
+  isTaken: IsTaken,
+): Promise<RefusedAs> {
   const source = join(outbox.paths.outbox, file);
-  let { id } = why;
-  for (
-    let n = 2;
-    exists(join(outbox.paths.failed, `${id}.entry`)) || exists(join(outbox.paths.failed, `${id}.json`));
-    n += 1
-  ) {
-    id = `${why.id.slice(0, 110)}+${n}`;
-  }
+  // From the choice of the id to the move nothing is awaited: from then on the entry itself says that the id is used.
+  const id = freeId(outbox, why.id, isTaken);
   const entry = `${id}.entry`;
-  if (!move(source, join(outbox.paths.failed, entry))) return false;
-  const letter = refusalOf(outbox.name, {
+  try {
+    if (!withReserve(() => move(source, join(outbox.paths.failed, entry)))) return "gone";
+  } catch (error) {
+    if (!isImmovable(error, source)) throw error;
+    return refuseInPlace(outbox, file, why, error);
+  }
+  const letter = letterOf(outbox, file, id, why, entry);
+  try {
+    await syncEntry(join(outbox.paths.failed, entry));
+    await publishJson(outbox.paths.tmp, outbox.paths.failed, `${id}.json`, letter);
+  } catch (error) {
+    // Back to where it will be looked at again, unless the producer used the name meanwhile: then the next start writes the letter (R6).
+    moveExclusive(join(outbox.paths.failed, entry), source);
+    throw error;
+  }
+  await syncFolder(outbox.paths.outbox);
+  return "moved";
+}
+
+/** The producer did not sync its bytes, and the letter will say that they are here. What cannot be opened for reading keeps whatever it has. */
+async function syncEntry(path: string): Promise<void> {
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return;
+  let fd: number;
+  try {
+    fd = openForReading(path);
+  } catch (error) {
+    if (["EACCES", "EPERM", "EAGAIN", "ENOENT"].includes(errnoOf(error) ?? "")) return;
+    throw error;
+  }
+  try {
+    await syncFile(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** A dead letter for what stays in outbox/; one, however often it is looked at. */
+async function refuseInPlace(
+  outbox: Outbox,
+  file: string,
+  why: Refusal,
+  hindrance: unknown,
+): Promise<RefusedAs> {
+  const id = outbox.idOf(file, undefined);
+  const error = `${why.error}; it stays in the outbox, since it cannot be moved: ${errnoOf(hindrance)}`;
+  const letter = letterOf(outbox, file, id, { ...why, error, hint: hintFor("unmovable") });
+  await publishJson(outbox.paths.tmp, outbox.paths.failed, `${id}.json`, letter);
+  return "stays";
+}
+
+const errorMaxLength = 2000;
+
+function letterOf(outbox: Outbox, file: string, id: string, why: Refusal, entry?: string): DeadLetter {
+  return refusalOf(outbox.name, {
     id,
     code: why.code,
-    error: why.error,
-    entry,
+    error: why.error.slice(0, errorMaxLength),
     drop: file,
+    ...(entry === undefined ? {} : { entry }),
     ...(why.bytes === undefined ? {} : { ...rawOf(why.bytes), content_sha256: sha256(why.bytes) }),
     ...(why.hint === undefined ? {} : { hint: why.hint }),
   });
-  await publishJson(outbox.paths.tmp, outbox.paths.failed, `${id}.json`, letter);
-  await syncFolder(outbox.paths.outbox);
-  return true;
+}
+
+/** The id itself, or with +2 … +9, then at random: an id has one outcome, and that of an accepted message is not ours to make. */
+function freeId({ paths }: Outbox, wanted: string, isTaken: IsTaken): string {
+  const isUsed = (id: string): boolean =>
+    isTaken(id) ||
+    exists(join(paths.failed, `${id}.entry`)) ||
+    exists(join(paths.failed, `${id}.json`)) ||
+    exists(join(paths.sent, `${id}.json`));
+  let id = wanted;
+  for (let n = 2; isUsed(id); n += 1) {
+    // Thousands of bad drops with one id must not each look for the first that is free.
+    id = `${wanted.slice(0, 105)}+${n < 10 ? n : randomBytes(6).toString("hex")}`;
+  }
+  return id;
 }
 
 /** A claim that holds no message (a person edited it): kept as an entry of a dead letter. */

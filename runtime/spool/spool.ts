@@ -5,6 +5,7 @@ import {
   createFile,
   linkExclusive,
   makeFolder,
+  makeFolderDurably,
   move,
   remove,
   syncFile,
@@ -13,23 +14,50 @@ import {
 } from "./disk.ts";
 import { fs } from "./fs.ts";
 import { perConnector, shared, spoolPaths, type SpoolPaths } from "./names.ts";
+import { isFull, openReserve } from "./reserve.ts";
 import { sweepTmp, tmpPath } from "./tmp.ts";
 
 /**
  * Creates what is missing, checks the file system, sweeps tmp/. For the supervisor, before any connector runs. Throws spool_unusable with what
- * does not work.
+ * does not work, and spool_full.
  */
 export async function openSpool(root: string): Promise<void> {
+  await makeRoot(root);
   for (const folder of [...perConnector, ...shared]) ensureFolder(join(root, folder));
+  await syncFolder(root);
   await sweepTmp(join(root, "tmp"));
   await checkFileSystem(root);
 }
 
-/** Creates a connector's folders and returns all paths it works with. Throws spool_unusable. */
+/** Makes the reserve of this process, `owner` (a connector's name, or one that none can have). Throws spool_unusable and spool_full. */
+export function prepareReserve(root: string, owner: string, bytes: number): void {
+  const folder = spoolPaths(root, owner).reserve;
+  ensureFolder(folder);
+  openReserve(folder, bytes);
+}
+
+/** As prepareConnector, for the process that puts messages there: resolves when the folders' own names are on stable storage. Throws spool_write_failed too. */
+export async function openConnector(root: string, name: string): Promise<SpoolPaths> {
+  const paths = prepareConnector(root, name);
+  await Promise.all(perConnector.map((folder) => syncFolder(join(root, folder))));
+  return paths;
+}
+
+/** Creates a connector's folders and returns all paths it works with. Throws spool_unusable and spool_full. */
 export function prepareConnector(root: string, name: string): SpoolPaths {
   const paths = spoolPaths(root, name);
   for (const folder of perConnector) ensureFolder(paths[folder]);
   return paths;
+}
+
+async function makeRoot(root: string): Promise<void> {
+  try {
+    await makeFolderDurably(root);
+  } catch (error) {
+    // The folder above may be one that we may pass but not read: then its owner has made ours, and that is long on the disk.
+    const code = errnoOf(error instanceof SpoolwayError ? error.cause : undefined);
+    if (code !== "EACCES" && code !== "EPERM") throw unusable(root, error);
+  }
 }
 
 function ensureFolder(path: string): void {
@@ -38,8 +66,13 @@ function ensureFolder(path: string): void {
     // A link here could lead the whole protocol to another file system or to somebody else's folder.
     if (!fs.lstatSync(path).isDirectory()) throw new Error("it is a link or a file, not a folder");
   } catch (error) {
-    throw new SpoolwayError("spool_unusable", `${path}: ${(error as Error).message}`, { cause: error });
+    throw unusable(path, error);
   }
+}
+
+function unusable(path: string, error: unknown): SpoolwayError {
+  const code = isFull(error) ? "spool_full" : "spool_unusable";
+  return new SpoolwayError(code, `${path}: ${(error as Error).message}`, { cause: error });
 }
 
 /** Proves on real files that create, write, fsync, link, rename and folder fsync work, and that all folders share one device. */
@@ -75,7 +108,8 @@ async function checkFileSystem(root: string): Promise<void> {
     await syncFolder(tmp);
   } catch (error) {
     const reason = errnoOf(error) ?? (error as Error).message;
-    throw new SpoolwayError("spool_unusable", `cannot ${step} in ${tmp}: ${reason}`, { cause: error });
+    const code = isFull(error) ? "spool_full" : "spool_unusable";
+    throw new SpoolwayError(code, `cannot ${step} in ${tmp}: ${reason}`, { cause: error });
   } finally {
     for (const path of [first, second, third]) remove(path);
   }

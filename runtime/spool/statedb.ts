@@ -11,6 +11,8 @@ import { parseInboxName, type SpoolPaths } from "./names.ts";
 
 const lookBackMs = 5 * 60_000;
 const pruneEveryMs = 3_600_000;
+/** SQLITE_FULL */
+const sqliteFull = 13;
 
 /** Opens the database when it is first needed: many connectors neither receive nor keep anything for a long time. */
 export class LazyStateDb {
@@ -21,8 +23,12 @@ export class LazyStateDb {
     this.#open = () => StateDb.open(paths, seenKeepMs);
   }
 
+  /** One that failed (a full disk) is tried again when it is next needed. */
   get(): Promise<StateDb> {
-    return (this.#opened ??= this.#open());
+    return (this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#opened = undefined;
+      throw error;
+    }));
   }
 
   async close(): Promise<void> {
@@ -37,15 +43,23 @@ export class StateDb {
   readonly #has: StatementSync;
   readonly #add: StatementSync;
   #dirty = false;
+  /** Ids were lost that should be in the seen-set: only the inbox knows them. */
+  #incomplete = false;
   #prunedAt = 0;
 
   /** Opens or creates the database; repairs the seen-set from the inbox where the last process did not close it. */
   static async open(paths: SpoolPaths, seenKeepMs: number): Promise<StateDb> {
     const file = join(paths.state, "state.db");
     const existed = exists(file);
-    const state = new StateDb(await fs.openDatabase(file), paths, seenKeepMs);
-    if (existed && !state.#closedCleanly()) await state.#adoptFromInbox();
-    return state;
+    const db = await fs.openDatabase(file);
+    try {
+      const state = new StateDb(db, paths, seenKeepMs);
+      if (existed && !state.#closedCleanly()) await state.#adoptFromInbox();
+      return state;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
   }
 
   private constructor(db: DatabaseSync, paths: SpoolPaths, seenKeepMs: number) {
@@ -81,7 +95,9 @@ export class StateDb {
       for (const id of ids) this.#add.run(id, now);
       this.#db.exec("COMMIT");
     } catch (error) {
-      this.#db.exec("ROLLBACK");
+      this.#incomplete = true;
+      // SQLite may have rolled back by itself.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
     if (now - this.#prunedAt > pruneEveryMs) this.#prune(now);
@@ -106,9 +122,15 @@ export class StateDb {
     this.#durably(() => this.#db.prepare("DELETE FROM kv WHERE key = ?").run(key));
   }
 
+  /** Where the disk is full, or ids could not be recorded, it closes without saying that it did: the next start looks at the inbox, as after a crash. */
   close(): void {
-    if (this.#dirty) this.set("runtime:clean", true);
-    this.#db.close();
+    try {
+      if (this.#dirty && !this.#incomplete) this.set("runtime:clean", true);
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== sqliteFull) throw error;
+    } finally {
+      this.#db.close();
+    }
   }
 
   #durably(write: () => void): void {

@@ -8,16 +8,19 @@ import { fs } from "./fs.ts";
 
 let counter = 0;
 let ownPrefix: string | undefined;
+let ownSpace: string | undefined;
 
 /** Two processes see the same pids only on the same host and in the same pid namespace. */
 function pidSpace(): string {
+  if (ownSpace !== undefined) return ownSpace;
   let namespace = "";
   try {
     namespace = readlinkSync("/proc/self/ns/pid");
   } catch {
     // no /proc: pids are the host's
   }
-  return `${hostname()}.${namespace}`.replaceAll(/[^A-Za-z0-9.]/g, "").slice(0, 80);
+  ownSpace = `${hostname()}.${namespace}`.replaceAll(/[^A-Za-z0-9.]/g, "").slice(0, 80);
+  return ownSpace;
 }
 
 /** A fresh path in tmp/: `<host and pid namespace>-<pid>-<start>-<n>`. */
@@ -29,7 +32,7 @@ export function tmpPath(tmp: string): string {
 
 const otherHostMaxAgeMs = 3_600_000;
 
-/** Removes what dead processes left in tmp/ (R5). Returns how many. Call it before any connector runs. */
+/** Removes what dead processes left in tmp/ (R5). Returns how many. Files of living processes are left alone. */
 export async function sweepTmp(tmp: string): Promise<number> {
   const here = pidSpace();
   let removed = 0;

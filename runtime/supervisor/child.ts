@@ -8,6 +8,7 @@ import type { ChildProcess } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import type { Heartbeat } from "../../schema/types.ts";
 import type { ConnectorConfig } from "../config/model.ts";
 import type { Ending, FromConnector, ToConnector } from "../ipc.ts";
 import { spawnTethered } from "../process.ts";
@@ -33,7 +34,8 @@ export interface ChildOptions {
 export interface ChildEvents {
   /** Just before it ends by itself: why. */
   ending(message: Ending): void;
-  alive(seq: number): void;
+  /** A heartbeat that could not be written. */
+  alive(beat: Heartbeat): void;
   /** Once. `error` when it could not be started at all. */
   exited(code: number | null, signal: NodeJS.Signals | null, error?: Error): void;
   /** Once, after `exited`: nothing more will be printed. */
@@ -60,7 +62,7 @@ export class Child {
     this.process.once("exit", (code, signal) => this.afterLastWords(() => this.end(code, signal)));
     this.process.on("message", (message: FromConnector) => {
       if (message.type === "ending") events.ending(message);
-      else events.alive(message.seq);
+      else events.alive(message.heartbeat);
     });
     this.send({ type: "start", connector, home, spool });
   }
@@ -68,11 +70,12 @@ export class Child {
   get pid(): number | undefined {
     return this.process.pid;
   }
+  /** A process that could not be started for lack of descriptors has not even null here, whatever the types say. */
   get stdout(): Readable | null {
-    return this.process.stdout;
+    return (this.process.stdout as Readable | null | undefined) ?? null;
   }
   get stderr(): Readable | null {
-    return this.process.stderr;
+    return (this.process.stderr as Readable | null | undefined) ?? null;
   }
 
   send(message: ToConnector): void {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type PQueue from "p-queue";
 import type { ConnectorStatus, Heartbeat } from "../../schema/types.ts";
 import type { ConfigProblem, ConnectorConfig, SupervisorSettings } from "../config/model.ts";
+import { hintForFiles } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ControlTarget } from "./control.ts";
 import { exitKind, RestartPolicy } from "./policy.ts";
@@ -57,6 +58,8 @@ export class Keeper implements ControlTarget {
   private nextStartAt: Date | undefined;
   private lastExit: string | undefined;
   private error: Problem | undefined;
+  /** What a heartbeat says that cannot be written. */
+  private unwrittenError: Problem | undefined;
   private userAction: string | undefined;
 
   constructor(host: KeeperHost, name: string, type: string) {
@@ -87,11 +90,12 @@ export class Keeper implements ControlTarget {
     this.host.changed();
   }
 
-  /** The entry has errors now. Where a process works, it goes on with the last good one. */
-  invalidate(problems: readonly ConfigProblem[]): void {
+  /** The entry has errors now. Where a process works, it goes on with the last good one; not so where what it was granted is `revoked`. */
+  invalidate(problems: readonly ConfigProblem[], revoked = false): void {
     this.configError = { code: "config_invalid", message: problems.slice(0, 5).map(problemText).join(" | ") };
+    if (revoked) this.handle("config_disabled");
     this.handle("config_invalid");
-    if (this.state === "invalid") this.config = undefined;
+    if (revoked || this.state === "invalid") this.config = undefined;
     this.host.changed();
   }
 
@@ -140,7 +144,7 @@ export class Keeper implements ControlTarget {
 
   status(): ConnectorStatus {
     const state = publicState(this.state);
-    const error = this.configError ?? this.error;
+    const error = this.configError ?? this.error ?? this.unwrittenError;
     const action = this.configError
       ? "Run: spoolway check"
       : (actionFor(state, this.name, this.pauseReason) ?? this.userAction);
@@ -228,7 +232,7 @@ export class Keeper implements ControlTarget {
       this.run = new Run(
         { connector, home, spool, lockFd, log, settings },
         {
-          beat: (beat) => this.beat(beat),
+          beat: (beat, unwritten) => this.beat(beat, unwritten),
           unfit: (what, why) => {
             this.log("error", `connector.${what}`, { pid: this.run?.pid, message: why.message });
             this.handle(what);
@@ -246,8 +250,12 @@ export class Keeper implements ControlTarget {
     this.host.changed();
   }
 
-  private beat(beat: Heartbeat): void {
+  private beat(beat: Heartbeat, unwritten: boolean): void {
     this.signOfLife?.();
+    // The file of its last heartbeat says something else: then it is said here.
+    const unwrittenError = unwritten ? beat.error : undefined;
+    if (unwrittenError?.message !== this.unwrittenError?.message) this.host.changed();
+    this.unwrittenError = unwrittenError;
     this.policy.beat(performance.now(), beat);
     if (beat.state !== "stopping") this.handle(`beat:${beat.state}`);
     if (this.state === "live" && this.error !== undefined) this.settle();
@@ -257,6 +265,7 @@ export class Keeper implements ControlTarget {
     const asked = isStopping(this.state) && this.state !== "stopping>backoff";
     this.lastExit = exitText(exit, asked);
     this.run = undefined;
+    this.unwrittenError = undefined;
     this.signOfLife?.();
     if (asked) {
       this.log("info", "connector.exited", { exit: this.lastExit });
@@ -270,7 +279,7 @@ export class Keeper implements ControlTarget {
     const verdict = this.policy.exited(performance.now(), kind);
     const said = lastWords && { code: lastWords.code, message: lastWords.message };
     this.error = killing ?? said ?? { code: failure ? "not_started" : "crashed", message: text };
-    this.userAction = lastWords?.user_action;
+    this.userAction = lastWords?.user_action ?? hintForFiles(failure);
     this.delayMs = verdict.next === "permanent" ? 0 : verdict.delayMs;
     const fields = {
       exit: text,

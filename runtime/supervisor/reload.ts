@@ -57,15 +57,18 @@ export function problemText(problem: ConfigProblem): string {
   return `${place} ${problem.message}${problem.hint === undefined ? "" : `; ${problem.hint}`}`;
 }
 
-/** Logs every mistake, each with its place. */
-export function logProblems(log: Log, problems: readonly ConfigProblem[]): void {
-  for (const { file, line, column, message, hint, connector } of problems) {
-    const more = {
-      ...(hint === undefined ? {} : { hint }),
-      ...(connector === undefined ? {} : { connector }),
-    };
-    log.error("config.invalid", { file, line, column, message, ...more });
-  }
+/** Logs every mistake and every doubt, each with its place. */
+export function logProblems(
+  log: Log,
+  { problems, warnings }: Pick<LoadedConfig, "problems" | "warnings">,
+): void {
+  const fields = ({ file, line, column, message, hint, connector }: ConfigProblem) => ({
+    ...{ file, line, column, message },
+    ...(hint === undefined ? {} : { hint }),
+    ...(connector === undefined ? {} : { connector }),
+  });
+  for (const problem of problems) log.error("config.invalid", fields(problem));
+  for (const problem of warnings) log.warn("config.doubtful", fields(problem));
 }
 
 /** Calls `changed` once things have been quiet for a moment after an edit of any file that the configuration was made from. */

@@ -32,7 +32,8 @@ export interface RunExit {
 
 export interface RunEvents {
   /** A heartbeat that is new. */
-  beat(beat: Heartbeat): void;
+  /** `unwritten`: the disk refused its file. */
+  beat(beat: Heartbeat, unwritten: boolean): void;
   /** Once: it has to be killed. */
   unfit(what: "hung" | "over_memory", why: Problem): void;
   exited(exit: RunExit): void;
@@ -46,6 +47,7 @@ export class Run {
   private killing: Problem | undefined;
   private lastWords: Ending | undefined;
   private rssBytes = 0;
+  private beatSeq = 0;
 
   /** Starts the process; throws when not even that could be tried. */
   constructor(options: RunOptions, events: RunEvents) {
@@ -59,7 +61,7 @@ export class Run {
       { connector, home, spool, cwd, lockFd },
       {
         ending: (message) => (this.lastWords = message),
-        alive: (seq) => void this.watchdog.beat(seq),
+        alive: (beat) => this.note(beat, true),
         exited: (code, signal, failure) => {
           const { killing, lastWords } = this;
           events.exited({ code, signal, failure, killing, lastWords });
@@ -96,9 +98,16 @@ export class Run {
   /** Reads the heartbeat. Files of earlier runs have another pid. */
   look(): void {
     const beat = readHeartbeat(this.options.spool, this.options.connector.name);
-    if (beat === undefined || beat.pid !== this.child.pid || !this.watchdog.beat(beat.seq)) return;
+    if (beat !== undefined && beat.pid === this.child.pid) this.note(beat, false);
+  }
+
+  /** `unwritten`: it came as a message, because the disk refused it. */
+  private note(beat: Heartbeat, unwritten: boolean): void {
+    // An older file must not speak against a younger message.
+    if (beat.seq < this.beatSeq || !this.watchdog.beat(beat.seq)) return;
+    this.beatSeq = beat.seq;
     this.rssBytes = beat.rss_bytes ?? 0;
-    this.events.beat(beat);
+    this.events.beat(beat, unwritten);
   }
 
   /** Every checkIntervalMs. */

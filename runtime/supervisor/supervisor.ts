@@ -182,7 +182,7 @@ export class Supervisor implements KeeperHost {
     }
     if (this.stopping) return;
     const errors = loaded.problems.map(problemText);
-    if (errors.join("\n") !== this.configErrors.join("\n")) logProblems(this.log, loaded.problems);
+    if (errors.join("\n") !== this.configErrors.join("\n")) logProblems(this.log, loaded);
     if (loaded.unusable) {
       this.configErrors = errors;
       this.log.error("config.refused", {
@@ -207,7 +207,8 @@ export class Supervisor implements KeeperHost {
     for (const connector of configured) this.keepers.get(connector.name)?.configure(connector);
     for (const connector of plan.same) this.keepers.get(connector.name)?.confirm();
     for (const name of plan.remove) this.keepers.get(name)?.remove();
-    for (const { name, problems } of plan.invalid) this.keepers.get(name)?.invalidate(problems);
+    for (const { name, problems, revoked } of plan.invalid)
+      this.keepers.get(name)?.invalidate(problems, revoked);
     const touched = configured.length + plan.remove.length + plan.invalid.length > 0;
     if (present.size > 0 && touched) {
       const names = (list: Array<{ name: string }>) => list.map(({ name }) => name);

@@ -100,11 +100,17 @@ function broken(connector: string, id: string, path: string): DeadLetter {
     id,
     connector,
     attempts: 0,
-    failed_at: new Date(lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0).toISOString(),
+    failed_at: timeOf(path),
     code: "unreadable_letter",
     error: "this file is no dead letter that schema/dead-letter.schema.json allows",
     hint: `Look at ${path}.`,
   };
+}
+
+/** When it was last changed. Some file systems keep any 64-bit time, which no date can say. */
+function timeOf(path: string): string {
+  const date = new Date(lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return new Date(Number.isNaN(date.getTime()) ? 0 : date).toISOString();
 }
 
 /** Where the message was to go, as far as that is known. */

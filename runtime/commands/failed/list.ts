@@ -1,4 +1,5 @@
 // spoolway failed list and show: what could not be sent, and why.
+import { dirname, join } from "node:path";
 import type { DeadLetter } from "../../../schema/types.ts";
 import { columns } from "../../config/columns.ts";
 import { painter } from "../../config/report.ts";
@@ -51,7 +52,7 @@ async function table(context: CommandContext, found: AsyncIterable<Found>, limit
   }
   const now = new Date();
   const rows = newest.map(({ connector, id, letter }) => [
-    paint("cyan", id),
+    paint("cyan", oneLine(id)),
     connector,
     clock(letter.failed_at, now),
     paint("red", oneLine(letter.code)),
@@ -116,16 +117,16 @@ function describe({ connector, id, path, letter }: Found, color: boolean): strin
   const paint = painter(color);
   const { code, error, hint, failed_at, attempts, drop, entry, message, history = [] } = letter;
   const fields: Array<[string, string | undefined]> = [
-    ["id", id],
+    ["id", oneLine(id)],
     ["connector", connector],
     ["failed at", failed_at],
     ["code", paint("red", oneLine(code))],
     ["error", printable(error)],
     ["what to do", hint === undefined || hint === "" ? undefined : paint("yellow", printable(hint))],
     ["attempts", String(attempts)],
-    ["dropped as", drop],
-    ["file", path],
-    ["refused file", entry === undefined ? undefined : path.replace(/[^/]*$/, entry)],
+    ["dropped as", drop && oneLine(drop)],
+    ["file", oneLine(path)],
+    ["refused file", entry && oneLine(join(dirname(path), entry))],
   ];
   const width = Math.max(...fields.map(([name]) => name.length));
   const lines = fields.flatMap(([name, value]) =>

@@ -10,7 +10,7 @@ import { storeMedia } from "../../spool/media.ts";
 export async function storeFiles(spool: string, files: readonly string[]): Promise<OutgoingAttachment[]> {
   const paths = { tmp: join(spool, "tmp"), media: join(spool, "media") };
   for (const file of files) expectFile(file);
-  makeFolders(paths.tmp, paths.media);
+  await makeFolders(paths.tmp, paths.media);
   const attachments: OutgoingAttachment[] = [];
   for (const file of files) {
     const { path, size, sha256 } = await storeMedia(paths, createReadStream(file), Number.MAX_SAFE_INTEGER);

@@ -1,10 +1,12 @@
 // What a person should do, in the order in which it matters: mistakes in the configuration, connectors that do not work, what lies around.
+import { hintFor } from "../../errors.ts";
 import { count } from "../text.ts";
 import type { ConnectorReport, Report } from "./report.ts";
 
 /** One line each, without control over the terminal: the caller cleans them. */
 export function advise(report: Omit<Report, "ok" | "to_do">): string[] {
   return [
+    ...adviseOnDisk(report.connectors),
     ...report.config_errors.map((error) => `${error} (spoolway check shows the place)`),
     ...report.connectors.flatMap(adviseOn),
     ...report.orphan_outboxes.map(({ name, files }) =>
@@ -13,6 +15,12 @@ export function advise(report: Omit<Report, "ok" | "to_do">): string[] {
         : `${name}: ${count(files, "message")} for a connector that connectors.yml does not have: add it, or move them away`,
     ),
   ];
+}
+
+/** Once: it is one disk. */
+function adviseOnDisk(connectors: readonly ConnectorReport[]): string[] {
+  const full = connectors.find(({ error }) => error?.code === "spool_full");
+  return full?.error === undefined ? [] : [`${full.error.message}. ${hintFor("spool_full")}`];
 }
 
 function adviseOn(connector: ConnectorReport): string[] {
@@ -38,7 +46,7 @@ function troubleOf({ name, state, error, user_action, next_start_at }: Connector
     next_start_at === undefined ? "" : ` Tried again at ${next_start_at}, or now: spoolway restart ${name}`;
   switch (state) {
     case "live":
-      return user_action;
+      return error?.code === "spool_full" ? undefined : user_action;
     case "paused":
       return `paused. Go on with: spoolway resume ${name}`;
     case "parked":

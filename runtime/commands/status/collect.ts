@@ -46,7 +46,7 @@ function isHealthy({ connectors, orphan_outboxes, config_errors }: Report): bool
   const fine = ["live", "paused", "disabled"];
   return (
     orphan_outboxes.length + config_errors.length === 0 &&
-    connectors.every(({ state }) => fine.includes(state))
+    connectors.every(({ state, error }) => fine.includes(state) && error?.code !== "spool_full")
   );
 }
 
