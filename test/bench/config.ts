@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "../../runtime/config/load.ts";
 import type { ConnectorConfig, ConnectorSettings } from "../../runtime/config/model.ts";
 import type { ToConnector } from "../../runtime/ipc.ts";
+import { noGrants } from "../../runtime/sandbox/grants.ts";
 import { spawnTethered } from "../../runtime/process.ts";
 import { readHeartbeat } from "../../runtime/spool/heartbeats.ts";
 import { openSpool } from "../../runtime/spool/spool.ts";
@@ -42,9 +43,15 @@ export function connectorConfig(
       drainMs: 10_000,
       sentKeepMs: 1e12,
       seenKeepMs: 1e12,
+      sandbox: false,
+      minFreeBytes: 64 << 20,
+      minFreeInodes: 1000,
+      reserveBytes: 256 << 10,
       ...settings,
     },
     entry: join(sink, "connector.ts"),
+    folder: sink,
+    grants: noGrants,
     loader: "node",
     secrets: [],
     fingerprint: "",

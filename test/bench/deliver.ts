@@ -6,6 +6,7 @@ import { createContext } from "../../runtime/connector/context.ts";
 import { createLogger } from "../../runtime/connector/log.ts";
 import { newStatus } from "../../runtime/connector/status.ts";
 import { InboxWriter } from "../../runtime/spool/inbox.ts";
+import { DiskSpace } from "../../runtime/spool/space.ts";
 import { openSpool, prepareConnector } from "../../runtime/spool/spool.ts";
 import { LazyStateDb } from "../../runtime/spool/statedb.ts";
 import { connectorConfig } from "./config.ts";
@@ -20,8 +21,9 @@ async function deliver(folder: string, count: number, inFlight: number): Promise
   const paths = prepareConnector(spool, "bench");
   const state = new LazyStateDb(paths, 1e9);
   await state.get();
-  const inbox = new InboxWriter(paths, state);
   const connector = connectorConfig("bench", folder);
+  const space = new DiskSpace(spool, connector.settings);
+  const inbox = new InboxWriter(paths, state, space);
   const parts = {
     connector,
     home: folder,
@@ -31,6 +33,7 @@ async function deliver(folder: string, count: number, inFlight: number): Promise
     status: newStatus(),
     state,
     inbox,
+    space,
   };
   const ctx = createContext(parts, new AbortController().signal);
   let next = 0;

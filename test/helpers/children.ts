@@ -1,5 +1,6 @@
 // No test leaves a process behind. Every child is registered by its pid; after the file's last test whatever still runs is killed by pid and
-// fails the file. A pid is remembered with its start time, so that a reused pid is never taken for ours.
+// fails the file. A pid is remembered with its start time, so that a reused pid is never taken for ours. In a command (npm run soak) there is no such end: it looks
+// itself.
 import type { ChildProcess } from "node:child_process";
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { afterAll, onTestFinished } from "vitest";
@@ -80,13 +81,20 @@ export function atEnd(task: (failed: boolean) => Promise<void> | void): void {
 
 const fileTasks: Array<(failed: boolean) => Promise<void> | void> = [];
 
-afterAll(async () => {
+/** What the end of a file does, and of a command that uses these helpers. */
+export async function endOfFile(): Promise<void> {
   for (const task of fileTasks.splice(0).reverse()) await task(false);
   await expectGone(3000).catch((error: unknown) => {
     for (const one of running()) process.kill(one.pid, "SIGKILL");
     throw error;
   });
-});
+}
+
+try {
+  afterAll(endOfFile);
+} catch (error) {
+  if (!/find the current suite/.test((error as Error).message)) throw error; // a command: nothing ends by itself
+}
 
 interface ProcessInfo {
   pid: number;
@@ -95,11 +103,13 @@ interface ProcessInfo {
   startedAt: string;
 }
 
+/** Those that are gone are forgotten: a pid with its start time does not come back. */
 function running(): Tracked[] {
-  return [...tracked.values()].filter(({ pid, startedAt }) => {
+  for (const [key, { pid, startedAt }] of tracked) {
     const info = processInfo(pid);
-    return info !== undefined && (startedAt === undefined || info.startedAt === startedAt);
-  });
+    if (info === undefined || (startedAt !== undefined && info.startedAt !== startedAt)) tracked.delete(key);
+  }
+  return [...tracked.values()];
 }
 
 /** What the kernel says of a process; undefined when it is gone or only waits to be reaped. */

@@ -23,6 +23,7 @@ import { loadConfig } from "../../runtime/config/load.ts";
 import type { ConnectorConfig, ConnectorSettings } from "../../runtime/config/model.ts";
 import type { FromConnector, ToConnector } from "../../runtime/ipc.ts";
 import { spawnTethered } from "../../runtime/process.ts";
+import type { Grants } from "../../runtime/sandbox/grants.ts";
 import { openSpool } from "../../runtime/spool/spool.ts";
 import type { Heartbeat } from "../../schema/types.ts";
 import { atEnd, endChild, exited, track } from "./children.ts";
@@ -37,6 +38,10 @@ export interface ConnectorOptions {
   name?: string;
   /** Laid over the settings that the loader made: durations in ms. */
   settings?: Partial<ConnectorSettings>;
+  /** What config/policy.yml grants it. */
+  grants?: Partial<Omit<Grants, "targets">>;
+  /** A command that starts the process in its own place: ["setpriv", "--reuid=nobody", …]. */
+  wrapper?: string[];
   /** To start another process on the spool of an earlier one. */
   home?: string;
   env?: Record<string, string>;
@@ -51,22 +56,25 @@ export class ConnectorProcess extends Spool {
   readonly endings: FromConnector[] = [];
   private readonly child: ChildProcess;
 
-  constructor(home: string, connector: ConnectorConfig, env: Record<string, string>) {
+  constructor(
+    home: string,
+    connector: ConnectorConfig,
+    env: Record<string, string>,
+    wrapper: readonly string[] = [],
+  ) {
     super(join(home, "spool"));
     this.home = home;
     this.name = connector.name;
     const cwd = join(this.spool, "state", connector.name);
     mkdirSync(cwd, { recursive: true });
     const log = openSync(join(home, "connector.log"), "a");
-    this.child = spawnTethered(
-      process.execPath,
-      [join(projectRoot, "runtime/connector/process.ts"), connector.name],
-      {
-        cwd,
-        env: { ...process.env, ...env },
-        stdio: ["ignore", log, log, "ipc"],
-      },
-    );
+    const script = join(projectRoot, "runtime/connector/process.ts");
+    const [command, ...args] = [...wrapper, process.execPath, script, connector.name];
+    this.child = spawnTethered(command ?? process.execPath, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", log, log, "ipc"],
+    });
     closeSync(log);
     track(this.child.pid, `${home} connector ${connector.name}`);
     this.child.on("message", (message) => this.endings.push(message as FromConnector));
@@ -127,15 +135,19 @@ export class ConnectorProcess extends Spool {
 
 /** Loads the entry and starts its process; it may not be live yet. Throws with the problems of a wrong entry. */
 export async function startConnector(options: ConnectorOptions): Promise<ConnectorProcess> {
-  const { settings = {}, home: given, env = {}, name = "one", ...entry } = options;
+  const { settings = {}, grants, wrapper = [], home: given, env = {}, name = "one", ...entry } = options;
   const home = given ?? mkdtempSync(join(tmpdir(), "spoolway-connector-"));
   writeFileSync(join(home, "connectors.yml"), stringify({ connectors: [{ name, ...entry }] }));
+  if (grants !== undefined) {
+    mkdirSync(join(home, "config"), { recursive: true });
+    writeFileSync(join(home, "config/policy.yml"), stringify({ connectors: { [name]: grants } }));
+  }
   const loaded = await loadConfig(home);
   const [connector] = loaded.connectors;
   if (!connector) throw new Error(JSON.stringify(loaded.problems, null, 2));
   if (given === undefined) await openSpool(mkdir(join(home, "spool")));
   const merged = { ...connector, settings: { ...connector.settings, ...settings } };
-  const started = new ConnectorProcess(home, merged, env);
+  const started = new ConnectorProcess(home, merged, env, wrapper);
   atEnd(async (failed) => {
     await started.kill();
     if (failed) console.error(`the home of the failed test: ${home}`);

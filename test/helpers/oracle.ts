@@ -2,33 +2,30 @@
 //
 //   checkStill   while nothing runs (everything was just killed): every message is somewhere, in a combination that the state table allows, and no file is torn
 //   checkSettled at the end: every message in exactly one final state, every event in the inbox once
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { parseClaimName, parseInboxName, parseRetryName } from "../../runtime/spool/names.ts";
-import * as validators from "../../schema/validators/messages.js";
-import type { InboundEvent, OutgoingMessage } from "../../schema/types.ts";
+//
+// Where a ledger tells what was promised to whom, promises.ts asks for more.
+import type { InboundEvent } from "../../schema/types.ts";
+import { type Known, type Place, places, type Survey, surveyOf } from "./survey.ts";
 
-type Place = "outbox" | "retry" | "sending" | "sent" | "failed";
-
-/** The rows of schema/README.md's state table, for messages that nobody copied by hand: the folders in which files of one id may lie at once. */
+/** The rows of schema/README.md's state table: the folders in which files of one id may lie at once. */
 const legal = new Set([
   "outbox", // 1
   "sending", // 2
   "retry", // 3
-  "retry+sending", // 4
+  "retry+sending", // 4, 12
   "sent", // 5
   "failed", // 6
   "sending+sent", // 7
-  "sending+failed", // 8
+  "sending+failed", // 8, 9
   "retry+failed", // 11
   "outbox+retry", // T1s was interrupted: row 10
+  "outbox+sending", // T1 of a drop with attachments was interrupted: row 10
 ]);
 
 export class Oracle {
   private readonly spool: string;
   private readonly name: string;
-  /** Final files never change: each is read and validated once. */
-  private readonly valid = new Set<string>();
+  private readonly known: Known = new Map();
 
   constructor(spool: string, name: string) {
     this.spool = spool;
@@ -37,100 +34,58 @@ export class Oracle {
 
   /** The problems found; none when all is well. `dropped` are the ids of all drops so far. Nothing may be running. */
   checkStill(dropped: Iterable<string>): string[] {
-    const problems = this.tornFiles();
-    const places = this.places(problems);
+    const { problems, byId } = this.survey();
     for (const id of dropped) {
-      const combination = (places.get(id) ?? []).join("+");
-      if (combination === "") problems.push(`${id} is nowhere`);
-      else if (!legal.has(combination)) problems.push(`${id} is in ${combination}`);
+      const problem = combinationProblem(placesOf(byId, id));
+      if (problem !== undefined) problems.push(`${id} ${problem}`);
     }
     return problems;
   }
 
   /** The problems at the end. `expected` says for each dropped id where it must have ended. */
   checkSettled(expected: ReadonlyMap<string, "sent" | "failed">): string[] {
-    const problems = this.tornFiles();
-    const places = this.places(problems);
+    const { problems, byId } = this.survey();
     for (const [id, where] of expected) {
-      const combination = (places.get(id) ?? []).join("+");
+      const combination = placesOf(byId, id).join("+");
       if (combination !== where)
         problems.push(`${id} is in ${combination || "no folder"}, expected ${where}`);
     }
-    for (const [id, where] of places)
-      if (!expected.has(id)) problems.push(`${id} in ${where.join("+")} was never dropped`);
+    for (const id of byId.keys())
+      if (!expected.has(id)) problems.push(`${id} in ${placesOf(byId, id).join("+")} was never dropped`);
     return problems;
   }
 
   /** The events in the order of their file names. */
   inbox(): InboundEvent[] {
-    return this.list("inbox")
-      .sort()
-      .map((file) => JSON.parse(readFileSync(join(this.spool, "inbox", file), "utf8")) as InboundEvent);
+    return this.survey().inbox;
   }
 
-  /** id → the folders that hold a file of it, in the order of the state table. */
-  private places(problems: string[]): Map<string, Place[]> {
-    const found = new Map<string, Place[]>();
-    const add = (id: string | undefined, place: Place, file: string) => {
-      if (id === undefined) problems.push(`${place}/${file} has a name that the protocol does not know`);
-      else if (found.get(id)?.includes(place)) problems.push(`${id} lies in ${place} twice`);
-      else found.set(id, [...(found.get(id) ?? []), place]);
-    };
-    for (const file of this.list("outbox")) add(this.dropId(file), "outbox", file);
-    for (const file of this.list("retry")) add(parseRetryName(file)?.id, "retry", file);
-    for (const file of this.list("sending")) add(parseClaimName(file)?.id, "sending", file);
-    for (const file of this.list("sent")) add(file.replace(/\.json$/, ""), "sent", file);
-    for (const file of this.list("failed")) add(file.replace(/\.json$/, ""), "failed", file);
-    return found;
-  }
-
-  private dropId(file: string): string | undefined {
-    return (JSON.parse(readFileSync(join(this.spool, "outbox", this.name, file), "utf8")) as OutgoingMessage)
-      .id;
-  }
-
-  /** Every named file parses and keeps its schema. */
-  private tornFiles(): string[] {
-    const problems: string[] = [];
-    const check = (folder: "inbox" | Exclude<Place, "outbox">, validate: validators.Validator) => {
-      for (const file of this.list(folder)) {
-        const path = join(folder, file);
-        if (this.valid.has(path)) continue;
-        if (folder === "inbox" && parseInboxName(file) === undefined)
-          problems.push(`${path}: not an inbox name`);
-        const wrong = problemOf(
-          join(this.spool, folder, folder === "inbox" ? "" : this.name, file),
-          validate,
-        );
-        if (wrong !== undefined) problems.push(`${path}: ${wrong}`);
-        else if (folder !== "sending") this.valid.add(path);
-      }
-    };
-    check("inbox", validators.inbound);
-    check("sent", validators.receipt);
-    check("failed", validators.deadLetter);
-    check("retry", validators.retry);
-    // A claim is the drop itself, or the retry entry that it was.
-    const claim = (data: unknown) => validators.outgoingMessage(data) || validators.retry(data);
-    check("sending", claim);
-    return problems;
-  }
-
-  private list(folder: string): string[] {
-    const path = folder === "inbox" ? join(this.spool, folder) : join(this.spool, folder, this.name);
-    return readdirSync(path, { withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => entry.name);
+  private survey(): Survey {
+    const survey = surveyOf(this.spool, this.name, this.known);
+    for (const file of survey.unreadable.keys()) survey.problems.push(`outbox/${file} is no message`);
+    for (const id of survey.torn.keys()) survey.problems.push(`the claim of ${id} is torn`);
+    return survey;
   }
 }
 
-function problemOf(path: string, validate: validators.Validator): string | undefined {
-  const text = readFileSync(path, "utf8");
-  try {
-    return validate(JSON.parse(text)) ? undefined : JSON.stringify(validate.errors);
-  } catch (error) {
-    return `torn: ${(error as Error).message}: ${text.slice(0, 200)}`;
+/** The folders that hold a file of this id, in the order of the state table; a folder twice where there are two. */
+export function placesOf(byId: Survey["byId"], id: string): Place[] {
+  return (byId.get(id) ?? []).map((found) => found.place);
+}
+
+/**
+ * What is wrong with this combination of folders; undefined when the state table allows it. `oldNames`: the power was cut, and a file system may give a name back that
+ * a rename or a removal took away and nothing synced: in outbox/ (row 10) and in retry/ (row 12), beside whatever came of it.
+ */
+export function combinationProblem(found: readonly Place[], oldNames = false): string | undefined {
+  if (found.length === 0) return "is nowhere";
+  const present = places.filter((place) => found.includes(place));
+  if (oldNames) {
+    const later = present.filter((place) => place !== "outbox" && place !== "retry");
+    if (later.length === 0 || legal.has(later.join("+"))) return undefined;
   }
+  const isTwice = found.length > present.length;
+  return legal.has(present.join("+")) && !isTwice ? undefined : `is in ${found.join("+")}`;
 }
 
 /** What was seen of `expected`, in order, with immediate repetitions taken out: must be `expected` itself. The first difference, or undefined. */

@@ -174,6 +174,18 @@ describe("files", () => {
     expect(long).toEqual([]);
   });
 
+  test("of a connector have together under 200 lines; webhook, which is several, may have more", () => {
+    const byConnector = Map.groupBy(
+      connectors.filter(({ path }) => !path.endsWith(".d.ts")),
+      ({ path }) => path.split("/")[1] ?? path,
+    );
+    const long = [...byConnector]
+      .map(([type, files]) => ({ type, lines: files.reduce((sum, { lines }) => sum + lines, 0) }))
+      .filter(({ type, lines }) => lines >= 200 && type !== "webhook");
+    expect([...byConnector.keys()]).toContain("irc");
+    expect(long).toEqual([]);
+  });
+
   test("say in their first line what they are for", () => {
     const silent = [...runtime, ...connectors, ...sources("test/helpers", "test/contract")]
       .filter(({ text }) => !/^(#!.*\n)?(\/\/|\/\*)/.test(text))

@@ -29,6 +29,8 @@ export class Wire {
   readonly said: WireEvent[] = [];
   /** Pids of the connector's processes, as they said hello. */
   readonly hellos: number[] = [];
+  /** Pids of two that were connected at the same time. */
+  readonly overlaps: Array<[number, number]> = [];
   private readonly unacked = new Map<number, WireEvent>();
   private readonly answering: Answering;
   private readonly server: Server;
@@ -50,6 +52,11 @@ export class Wire {
   /** Events that the connector has not acknowledged. */
   get waiting(): number {
     return this.unacked.size;
+  }
+
+  /** What the connector has acknowledged so far. */
+  acknowledged(): WireEvent[] {
+    return this.said.filter(({ offset }) => !this.unacked.has(offset));
   }
 
   async listen(): Promise<void> {
@@ -92,6 +99,7 @@ export class Wire {
     if (message.hello !== undefined) {
       // One connector, one connection: a second one is the successor of a process that was killed. Nothing is written to it before this, or a new event would
       // overtake those that it is owed.
+      if (this.connected) this.overlaps.push([this.hellos.at(-1) ?? 0, message.hello]);
       this.socket?.destroy();
       this.socket = socket;
       this.hellos.push(message.hello);

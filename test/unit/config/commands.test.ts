@@ -113,6 +113,7 @@ describe("spoolway check", () => {
           source: "    prot: •••",
         },
       ],
+      warnings: [],
     });
   });
 

@@ -17,6 +17,7 @@ const loaded = (connectors: ConnectorConfig[], invalid: string[] = []): LoadedCo
   invalid: invalid.map((name) => ({ name, type: "x", problems: [] })),
   supervisor: settings(),
   problems: [],
+  warnings: [],
   unusable: false,
   files: [],
 });
