@@ -4,6 +4,24 @@
  * One line of the exec connector's protocol. The program writes events, results and log lines to stdout; it reads messages from stdin.
  */
 export type ExecLine = ExecReady | ExecEvent | ExecSent | ExecFailed;
+/**
+ * {key} stands for the connector's own key of that name, {a.b} for a key in a group, each item of a list for itself. Without that key there is no need.
+ */
+export type Need =
+  | string
+  | {
+      need: string;
+      /**
+       * Only where these keys have these values; null: are absent.
+       */
+      when?: {
+        [k: string]: string | number | boolean | null;
+      };
+      /**
+       * Of run: the folder that the program runs in.
+       */
+      cwd?: string;
+    };
 
 export interface SpoolwayProtocol {
   attempt?: AttemptRecord;
@@ -14,6 +32,7 @@ export interface SpoolwayProtocol {
   inbound?: InboundEvent;
   manifest?: Manifest;
   outgoing?: OutgoingMessage;
+  policy?: Policy;
   receipt?: Receipt;
   retry?: RetryRecord;
   runtime?: RuntimeSettings;
@@ -125,6 +144,22 @@ export interface RuntimeSettings {
    * A duration: 500ms, 10s, 5m, 2h, 7d.
    */
   seen_keep?: string;
+  /**
+   * Run the connector under bubblewrap: it sees nothing of the machine but what config/policy.yml grants. Default false.
+   */
+  sandbox?: boolean;
+  /**
+   * With less free space events and attachments are refused.
+   */
+  min_free_bytes?: number;
+  /**
+   * With fewer free inodes events and attachments are refused.
+   */
+  min_free_inodes?: number;
+  /**
+   * Allocated beforehand, for receipts and dead letters on a full disk.
+   */
+  reserve_bytes?: number;
 }
 /**
  * spool/failed/<name>/<id>.json: what could not be sent, why, and what to do.
@@ -510,6 +545,65 @@ export interface Manifest {
     [k: string]: unknown;
   };
   runtime?: RuntimeSettings;
+  capabilities?: Capabilities;
+}
+/**
+ * What the connector needs of the machine beyond its own folder. In a sandbox (runtime.sandbox) config/policy.yml has to grant it.
+ */
+export interface Capabilities {
+  /**
+   * Where it connects to: host:port, or a URL, of which only host and port count.
+   */
+  network?: Need[];
+  /**
+   * Where others connect to it: address:port.
+   */
+  listen?: Need[];
+  /**
+   * Files and folders that it reads; relative to the folder of connectors.yml.
+   */
+  read?: Need[];
+  /**
+   * Files and folders that it changes.
+   */
+  write?: Need[];
+  /**
+   * Programs with their arguments that it runs. What is no program of the system, and every file among the arguments, has to be readable.
+   */
+  run?: Need[];
+  /**
+   * Why it cannot run in a sandbox at all, as a sentence.
+   */
+  unconfined?: string;
+}
+/**
+ * config/policy.yml: what sandboxed connectors may do. What is not granted is refused.
+ */
+export interface Policy {
+  /**
+   * By the connector's name in connectors.yml.
+   */
+  connectors: {
+    [k: string]: PolicyEntry;
+  };
+}
+export interface PolicyEntry {
+  /**
+   * Where it may connect to: [irc.example.org:6697, "*.example.org:443", "10.0.0.5:25", "192.168.0.0/16:*"]
+   */
+  network?: string[];
+  /**
+   * Ports where others may connect to it: [8787] on 127.0.0.1, ["0.0.0.0:8787"] on every address.
+   */
+  listen?: (number | string)[];
+  /**
+   * Files and folders that it may read; relative to the folder of connectors.yml.
+   */
+  read?: string[];
+  /**
+   * Files and folders that it may read and change.
+   */
+  write?: string[];
 }
 /**
  * spool/sent/<name>/<id>.json: the platform has the message.
