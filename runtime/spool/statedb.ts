@@ -5,7 +5,7 @@
 // platform must not come back.
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { exists, namesIn } from "./disk.ts";
+import { exists, namesIn, syncFolder } from "./disk.ts";
 import { fs } from "./fs.ts";
 import { parseInboxName, type SpoolPaths } from "./names.ts";
 
@@ -150,6 +150,8 @@ export class StateDb {
   async #adoptFromInbox(): Promise<void> {
     const newest = this.#db.prepare("SELECT max(at) AS at FROM seen").get() as { at: number | null };
     const since = (newest.at ?? 0) - lookBackMs;
+    // A process that was killed before its fsync leaves names that a power cut can still take: an id that counts as seen is never delivered again.
+    await syncFolder(this.#paths.inbox);
     for await (const names of namesIn(this.#paths.inbox)) {
       const ids = names.flatMap((name) => {
         const parsed = parseInboxName(name);

@@ -70,7 +70,7 @@ async function tryOut(copy: string, mutation: Mutation): Promise<Outcome> {
   const parts = source.split(mutation.find);
   if (parts.length !== 2)
     throw new Error(
-      `${mutation.id}: its text occurs ${parts.length - 1} times in ${mutation.file}; correct test/mutation/mutations.ts`,
+      `${mutation.id}: its text occurs ${parts.length - 1} times in ${mutation.file}; correct test/mutation/mutations.yml`,
     );
   writeFileSync(path, parts.join(mutation.replace));
   try {
@@ -121,7 +121,8 @@ const { values: flags } = parseArgs({
   },
 });
 if (flags.list) {
-  for (const { id, file, what } of mutations) console.log(`${id.padEnd(24)} ${file.padEnd(28)} ${what}`);
+  for (const { id, file, without } of mutations)
+    console.log(`${id.padEnd(24)} ${file.padEnd(28)} ${without}`);
 } else {
   const copy = copyProject();
   const outcomes: Outcome[] = [];
@@ -139,7 +140,7 @@ if (flags.list) {
   }
   const table = new Table({ head: ["without", "in", "noticed by"], style: { head: [], border: [] } });
   for (const { mutation, caughtBy } of outcomes)
-    table.push([mutation.what, basename(mutation.file), caughtBy[0] ?? "NOT NOTICED"]);
+    table.push([mutation.without, basename(mutation.file), caughtBy[0] ?? "NOT NOTICED"]);
   console.log(table.toString());
   const survived = outcomes.filter(({ caughtBy }) => caughtBy.length === 0).length;
   console.log(
