@@ -80,7 +80,11 @@ class Injector {
     if (fault === "short write" && partly !== undefined) return partly();
     if (fault === "kill before") this.die();
     if (fault === "kill after") {
-      run();
+      try {
+        run();
+      } catch {
+        // It failed by itself (nothing to remove): the process dies after it all the same.
+      }
       this.die();
     }
     // close(2) gives the descriptor back also when it reports an error.

@@ -2,8 +2,9 @@
 // these starts cut at every step as well.
 import { type Entry, Ledger } from "../helpers/ledger.ts";
 import { type Random, seededRandom } from "../helpers/random.ts";
-import { ModelDisk, type ModelFileSystem, modelRoot } from "./disk-model.ts";
+import type { ModelFileSystem } from "./disk-model.ts";
 import { recoverAndJudge } from "./judge.ts";
+import { ModelDisk, modelRoot } from "./model-disk.ts";
 import { afterCut, type Inode, type Mood, signatureOf, survivalOf } from "./model-inode.ts";
 import { type Prepared, type Scenario, scenarios } from "./scenarios.ts";
 import { World, type WorldOptions } from "./world.ts";
@@ -195,13 +196,13 @@ export class Program {
   }
 }
 
-/** One that needs a world of its own, or up to four beside each other, some of them twice. */
+/** One that needs a world of its own, or up to three beside each other, some of them twice. */
 function choose(random: Random): Scenario[] {
   const pick = (from: readonly Scenario[]): Scenario[] => from.slice(random.below(from.length)).slice(0, 1);
   const alone = scenarios.filter((one) => one.alone);
-  if (random.chance(0.1)) return pick(alone);
+  if (random.chance(0.07)) return pick(alone);
   const others = scenarios.filter((one) => !one.alone);
-  return Array.from({ length: 1 + random.below(4) }).flatMap(() => pick(others));
+  return Array.from({ length: 1 + random.below(3) }).flatMap(() => pick(others));
 }
 
 /** After the cut other processes run: what this one left in tmp/ is nobody's. */

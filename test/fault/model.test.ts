@@ -57,18 +57,22 @@ test.skipIf(only !== undefined)(
   },
 );
 
-test.runIf(only !== undefined)(`the state ${only} of seed ${seed}`, { timeout: 600_000 }, async () => {
-  const files = new ModelFileSystem();
-  const putBack = useFileSystem(files.fs);
-  try {
-    const program = new Program(files, { seed, statesPerStep, ...(only === undefined ? {} : { only }) });
-    const { failures, states } = await program.run();
-    expect(states).toBeGreaterThan(0);
-    expect(failures.map(reportOf).join("\n\n")).toBe("");
-  } finally {
-    putBack();
-  }
-});
+test.runIf(only !== undefined)(
+  `one state of one seed: ${only ?? "none named"}`,
+  { timeout: 600_000 },
+  async () => {
+    const files = new ModelFileSystem();
+    const putBack = useFileSystem(files.fs);
+    try {
+      const program = new Program(files, { seed, statesPerStep, ...(only === undefined ? {} : { only }) });
+      const { failures, states } = await program.run();
+      expect(states).toBeGreaterThan(0);
+      expect(failures.map(reportOf).join("\n\n")).toBe("");
+    } finally {
+      putBack();
+    }
+  },
+);
 
 /** Resolves when it has ended, as it is asked to when there are enough. */
 function runWorker(task: WorkerTask, note: (result: ProgramResult) => void): Promise<void> {

@@ -3,11 +3,8 @@
 //
 // The parts are the real ones, put together as runtime/connector/process.ts does; only the session is missing, and in its place stands the scenario, which says when
 // each of them acts. So the order of the calls is the same in every run.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "yaml";
 import type { ConnectorSettings } from "../../runtime/config/model.ts";
-import { connectorSettings, overlay, type RawDefaults } from "../../runtime/config/settings.ts";
 import { Handler } from "../../runtime/connector/handler.ts";
 import { type Item, Lanes } from "../../runtime/connector/lanes.ts";
 import { Looker } from "../../runtime/connector/looker.ts";
@@ -29,18 +26,7 @@ import { LazyStateDb } from "../../runtime/spool/statedb.ts";
 import type { InboundEvent, OutgoingMessage } from "../../schema/types.ts";
 import type { Dropping, Ledger, Said } from "../helpers/ledger.ts";
 import { writeNaively } from "../helpers/seam.ts";
-
-const defaultsFile = join(import.meta.dirname, "../../config/defaults.yml");
-const defaults = parse(readFileSync(defaultsFile, "utf8")) as RawDefaults;
-/** Tries without end and without waiting, and unfinished drops refused at the second look: crashes are the test's doing. */
-const settings = connectorSettings(
-  overlay(defaults.connector ?? {}, {
-    retry: { attempts: 1000, base: "1ms", max: "1ms" },
-    settle: "0ms",
-    send_timeout: "1h",
-    reserve_bytes: 0,
-  }),
-);
+import { faultSettings } from "./world-settings.ts";
 
 /** The parts of one connector's process. */
 export interface Parts {
@@ -73,7 +59,7 @@ export class World {
   constructor(root: string, ledger: Ledger, options: WorldOptions = {}) {
     this.root = root;
     this.ledger = ledger;
-    this.settings = { ...settings, onUncertain: options.onUncertain ?? "resend" };
+    this.settings = { ...faultSettings, onUncertain: options.onUncertain ?? "resend" };
     // Numbers go on after a crash: no name is used twice.
     this.#counter = ledger.entries.length;
   }
@@ -178,6 +164,7 @@ export class World {
     const outcome = await this.handle({ kind: "drop", file, mtimeMs: 0, priority: 0, drop: undefined });
     const dropping = this.ledger.of("dropping").find((entry) => entry.file === file);
     if (dropping?.as === "conflicting") this.ledger.add({ what: "refused", file });
+    if (dropping?.as === "repeated") this.ledger.add({ what: "removed", file });
     return this.#note(id, outcome);
   }
 

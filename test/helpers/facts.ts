@@ -50,12 +50,12 @@ export class Facts {
   }
 
   isThere(drop: Dropping): boolean {
-    const { byId } = this.survey;
-    // A conflicting one has its own id only when it is refused.
-    if (drop.as === "conflicting" && [...byId.values()].flat().some((one) => one.file === drop.file))
-      return true;
+    const { byId, entries } = this.survey;
+    // A conflicting one has its own id only when it is refused, and no letter yet when that was interrupted (R6).
+    const hasName = (): boolean => [...byId.values()].flat().some((one) => one.file === drop.file);
+    if (drop.as === "conflicting" && (entries.has(drop.id) || hasName())) return true;
     if (drop.as !== "bad") return byId.has(drop.id);
-    const bytes = [...this.survey.unreadable.values(), ...this.survey.entries.values()];
+    const bytes = [...this.survey.unreadable.values(), ...entries.values()];
     return bytes.some((one) => one.toString() === drop.text);
   }
 
@@ -73,15 +73,19 @@ export class Facts {
           (entry.what === "accepted" || entry.what === "crashed") &&
           (entry.what === "crashed" || entry.id === id),
       );
-    const inOutbox = this.drops.some((drop) => drop.id === id && drop.as === "bad" && this.isInOutbox(drop));
+    const waits = [...this.survey.unreadable.values()].map(String);
+    const inOutbox = this.drops.some((drop) => drop.id === id && waits.includes(drop.text));
     const found = this.survey.byId.get(id) ?? [];
     const isFailed =
       found.length > 0 ? found.every(({ place }) => place === "failed") : this.survey.entries.has(id);
     return !wentOn && isFailed && !inOutbox;
   }
 
-  isInOutbox(drop: Dropping): boolean {
-    return [...this.survey.unreadable.values()].some((bytes) => bytes.toString() === drop.text);
+  isInOutbox(file: string): boolean {
+    const messages = [...this.survey.byId.values()].flat();
+    return (
+      this.survey.unreadable.has(file) || messages.some((one) => one.place === "outbox" && one.file === file)
+    );
   }
 
   /** The folders of an id without what a second drop of it, or a copy that a person made of its dead letter, adds to them. */

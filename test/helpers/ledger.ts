@@ -31,6 +31,8 @@ export type Entry =
   /** The oracle saw this outcome on the disk after a crash: as good as settled, whoever knew of it. */
   | { what: "found"; id: string; as: "sent" | "failed" }
   | { what: "refused"; file: string }
+  /** It repeated a message and was removed. */
+  | { what: "removed"; file: string }
   | { what: "redriven" | "purging" | "purged" | "sweeping" | "swept"; id: string }
   /** `copy`: not moved, but copied by a person, who synced nothing. */
   | { what: "redriving"; id: string; copy?: string }

@@ -50,6 +50,8 @@ export function problemsStill(judged: Judged): string[] {
   }
   for (const { id } of ledger.of("redriven"))
     if (facts.isOnlyFailed(id)) problems.push(`${id} was put back into the outbox, and that is undone`);
+  for (const { file } of ledger.of("refused", "removed"))
+    if (facts.isInOutbox(file)) problems.push(`outbox/${file} was taken away and is back`);
   const inbox = new Set(survey.inbox.map((event) => event.id));
   for (const { id } of ledger.of("delivered"))
     if (!inbox.has(id) && !facts.has("consuming", id))
