@@ -33,9 +33,10 @@ describe.skipIf(missing !== undefined)("a connector in the sandbox", () => {
     { timeout: 60_000 },
     async () => {
       const many = maxProcesses + 60;
+      const marker = `spoolway-bomb-${process.pid}`;
       const control = await startConnector({ type: escape, attempts: [] });
       await control.waitForState("live");
-      attempt(control, "one", "forkBomb", String(many));
+      attempt(control, "one", "forkBomb", `${many} ${marker}`);
       await waitFor(() => children(control.pid).length >= many, { message: "the control's processes" });
       for (const pid of children(control.pid)) process.kill(pid, "SIGKILL");
       await control.kill();
@@ -46,7 +47,7 @@ describe.skipIf(missing !== undefined)("a connector in the sandbox", () => {
           { name: "neighbour", type: relay },
         ],
       });
-      attempt(bus, "bomb", "forkBomb", String(many));
+      attempt(bus, "bomb", "forkBomb", `${many} ${marker}`);
       const sent = async () =>
         bus.waitForReceipt("neighbour", bus.send("neighbour", { conversation_id: "c", text: "ok" }));
       await sent();
@@ -54,7 +55,7 @@ describe.skipIf(missing !== undefined)("a connector in the sandbox", () => {
       expect(ended.error?.message).toMatch(/it had \d+ processes, at most 128/);
       await sent();
       expect(bus.connector("neighbour")).toMatchObject({ state: "live", restarts: 0 });
-      await waitFor(() => marked("sleep\0").length === 0, { message: "the bomb's processes to end" });
+      await waitFor(() => marked(marker).length === 0, { message: "the bomb's processes to end" });
     },
   );
 

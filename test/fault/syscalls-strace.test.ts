@@ -121,7 +121,7 @@ const byPath: Record<string, string> = {
 };
 
 /** The most that is tried of each call; after the last that comes there are no more. */
-const nthMax = all ? 60 : 4;
+const nthMax = all ? 60 : 2;
 const inSqlite = [
   { scenario: "state write", call: "pwrite64" },
   { scenario: "state write", call: "fsync" },

@@ -65,9 +65,11 @@ export const attempts: Record<string, Attempt> = {
   abstractUnix: (name) => greeting({ path: `\0${name}` }),
   interfaces: () => Object.keys(networkInterfaces()),
   /** Many processes, that do nothing. `on` of them. */
-  forkBomb: (count) => {
+  /** `<count> <marker>`: so many processes, which are called like the marker. */
+  forkBomb: (on) => {
+    const [count, marker = ""] = on.split(" ");
     for (let n = 0; n < Number(count); n += 1)
-      spawn("sleep", ["60"], { stdio: "ignore" }).on("error", () => undefined);
+      spawn("sleep", ["60"], { stdio: "ignore", argv0: marker }).on("error", () => undefined);
   },
   /** A process that has left its group, its session and its parent. */
   daemon: (marker) => {
