@@ -8,12 +8,13 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { linkExclusive, moveExclusive, syncFolder } from "../../../runtime/spool/disk.ts";
+import { createFile, linkExclusive, moveExclusive, syncFolder } from "../../../runtime/spool/disk.ts";
 import { publishOne } from "../../../runtime/spool/publish.ts";
 import { openSpool } from "../../../runtime/spool/spool.ts";
 import { writeVolatile } from "../../../runtime/spool/volatile.ts";
@@ -31,6 +32,16 @@ test("publishing never replaces a file, and says that it was there", async () =>
   expect(await publishOne(tmp, inbox, "a.json", Buffer.from("2"))).toBe(false);
   expect(readFileSync(join(inbox, "a.json"), "utf8")).toBe("1");
   expect(readdirSync(tmp)).toEqual([]);
+});
+
+test("a new file takes no name that is taken, and is made behind no link", () => {
+  const [taken, link, target] = ["taken", "link", "target"].map((name) => join(root, "tmp", name));
+  writeFileSync(taken as string, "theirs");
+  symlinkSync(target as string, link as string);
+  expect(() => createFile(taken as string)).toThrow("EEXIST");
+  expect(() => createFile(link as string)).toThrow(/EEXIST|ELOOP/);
+  expect(readFileSync(taken as string, "utf8")).toBe("theirs");
+  expect(existsSync(target as string)).toBe(false);
 });
 
 test("a heartbeat that cannot be written leaves nothing in tmp/", () => {
