@@ -120,9 +120,21 @@ async function run(call: Call, controller: AbortController): Promise<unknown> {
       return sync(call, session);
     case "send": {
       if (message === undefined) return undefined;
-      const signal = AbortSignal.any([ctx.signal, controller.signal]);
+      // Not AbortSignal.any: with a listener it would be kept as long as the session's signal lives (connector/sender.ts).
+      const sessionEnds = (): void => controller.abort(ctx.signal.reason);
+      if (ctx.signal.aborted) sessionEnds();
+      ctx.signal.addEventListener("abort", sessionEnds, { once: true });
       const { attempt = 1, mayHaveBeenSent = false } = call;
-      return definition.send?.(value, message, { ...ctx, signal, attempt, mayHaveBeenSent });
+      try {
+        return await definition.send?.(value, message, {
+          ...ctx,
+          signal: controller.signal,
+          attempt,
+          mayHaveBeenSent,
+        });
+      } finally {
+        ctx.signal.removeEventListener("abort", sessionEnds);
+      }
     }
     case "reconcile":
       return message === undefined ? undefined : definition.reconcile?.(value, message, ctx);
