@@ -2,56 +2,18 @@
 // stops the connector with a hint, before it listens.
 import { isIP } from "node:net";
 import { SpoolwayError, stop } from "spoolway/sdk";
+import type { Config as Manifested } from "./manifest.d.ts";
 
-export type Field =
-  | "text"
-  | "subject"
-  | "conversation_id"
-  | "conversation_name"
-  | "sender_id"
-  | "sender_name"
-  | "thread_id"
-  | "reply_to"
-  | "platform_id"
-  | "key"
-  | "occurred_at"
-  | "kind";
+/** What connectors.yml may say. Defaults stand in the manifest; readConfig does not rely on their having been applied. */
+export type Config = Pick<Manifested, "port"> &
+  Partial<Omit<Manifested, "verify">> & { verify?: VerifyConfig };
 
-export type Scheme = "none" | "bearer" | "standard" | "github" | "slack" | "stripe";
-
-export interface VerifyConfig {
-  scheme: Scheme;
-  secret?: string;
-  token?: string;
-  secrets?: string[];
-  header?: string;
-  /** Seconds. */
-  tolerance?: number;
-}
-
-/** What connectors.yml may say. Everything but `port` has a default in the manifest. */
-export interface Config {
-  port: number;
-  host?: string;
-  path?: string;
-  max_body?: number;
-  map?: Partial<Record<Field, string>>;
-  key_header?: string;
-  verify?: VerifyConfig;
-  allow_unverified?: boolean;
-  cors_origins?: string[];
-  allowed_hosts?: string[];
-  max_connections?: number;
-  stream?: boolean;
-  stream_token?: string;
-  stream_history?: number;
-  max_streams?: number;
-  page?: boolean;
-  url?: string;
-  headers?: Record<string, string>;
-  sign?: { secret: string; secrets?: string[] };
-  timeout_s?: number;
-}
+type Verify = NonNullable<Manifested["verify"]>;
+/** `tolerance` is in seconds. */
+export type VerifyConfig = Omit<Verify, "tolerance"> & Partial<Verify>;
+export type Scheme = Verify["scheme"];
+/** What a part of the body may become. */
+export type Field = keyof NonNullable<Manifested["map"]>;
 
 /** The settings with every default applied and everything derived from them. */
 export interface Settings {

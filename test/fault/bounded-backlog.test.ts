@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatTime } from "../../runtime/spool/names.ts";
 import { type ConnectorProcess, startConnector } from "../helpers/connectorProcess.ts";
-import { memoryHome } from "../helpers/memoryHome.ts";
+import { memoryHome } from "../helpers/memoryFolder.ts";
 import { startWire, type Wire, wireType } from "../helpers/servers/wire.ts";
 import { waitFor } from "../helpers/wait.ts";
 

@@ -10,7 +10,7 @@ import { expect, test } from "vitest";
 import { Bus, projectRoot, startBus } from "../helpers/bus.ts";
 import { atEnd, exited, trackChild, trackDescendants } from "../helpers/children.ts";
 import { startConnector } from "../helpers/connectorProcess.ts";
-import { memoryHome } from "../helpers/memoryHome.ts";
+import { memoryHome } from "../helpers/memoryFolder.ts";
 import { orderProblem } from "../helpers/oracle.ts";
 import { startWire, wireType } from "../helpers/servers/wire.ts";
 import { waitFor } from "../helpers/wait.ts";

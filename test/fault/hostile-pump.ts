@@ -1,16 +1,6 @@
 // The real outbox pump on a real spool, in this process, behind a platform that answers as a message's id decides: thousands of drops a second. The spool lies in
 // memory where the system has such a place, since what is asked here is what happens to a drop and not what a disk keeps.
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig } from "../../runtime/config/load.ts";
 import type { ConnectorSettings } from "../../runtime/config/model.ts";
@@ -22,19 +12,10 @@ import type { Logger, Outgoing } from "../../runtime/sdk.ts";
 import { parseRetryName } from "../../runtime/spool/names.ts";
 import { Outbox } from "../../runtime/spool/outbox.ts";
 import { openSpool, prepareConnector } from "../../runtime/spool/spool.ts";
+import { memoryFolder } from "../helpers/memoryFolder.ts";
 import { waitFor } from "../helpers/wait.ts";
 
 const scripted = join(import.meta.dirname, "../helpers/connectors/scripted");
-
-/** A folder in memory where there is one. */
-export function quickFolder(): string {
-  try {
-    accessSync("/dev/shm", constants.W_OK);
-    return mkdtempSync("/dev/shm/spoolway-hostile-");
-  } catch {
-    return mkdtempSync(join(tmpdir(), "spoolway-hostile-")); // only slower
-  }
-}
 
 export interface Place {
   home: string;
@@ -47,7 +28,7 @@ export interface Place {
 
 /** A spool with the folders of one connector. */
 export async function makePlace(settings: Partial<ConnectorSettings> = {}): Promise<Place> {
-  const home = quickFolder();
+  const home = memoryFolder("hostile");
   writeFileSync(
     join(home, "connectors.yml"),
     JSON.stringify({ connectors: [{ name: "one", type: scripted, log: "log" }] }),

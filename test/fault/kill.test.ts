@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Bus, startBus } from "../helpers/bus.ts";
+import { killPid } from "../helpers/children.ts";
 import { Oracle } from "../helpers/oracle.ts";
 import { seededRandom } from "../helpers/random.ts";
 import { startWire, type Wire, wireType } from "../helpers/servers/wire.ts";
@@ -85,13 +86,7 @@ async function killConnector(bus: Bus): Promise<boolean> {
   const pid = bus.connector("wire")?.pid;
   if (pid === undefined || pid === lastKilled) return false;
   lastKilled = pid;
-  try {
-    process.kill(pid, "SIGKILL");
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    return false; // it was between two lives
-  }
+  return killPid(pid); // it may be between two lives
 }
 
 let lastKilled = 0;

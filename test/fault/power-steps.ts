@@ -9,6 +9,7 @@ import { Ledger } from "../helpers/ledger.ts";
 import { type Injected, inject } from "./inject.ts";
 import { type Call, changes, type Plan } from "./inject-faults.ts";
 import { recoverAndJudge } from "./judge.ts";
+import { perform } from "./perform.ts";
 import type { MountMode, PowerDisk } from "./power-disk.ts";
 import type { Scenario } from "./scenarios.ts";
 import { World } from "./world.ts";
@@ -90,22 +91,13 @@ class Machine {
   }
 
   /** Prepares, forces that to the disk, acts. What the act threw, if it did. */
-  async perform({ scenario, synced }: Cut, disk: PowerDisk): Promise<Error | undefined> {
-    const { world, injected } = this;
-    try {
-      const prepared = await scenario.prepare(world);
-      if (synced) {
-        disk.sync();
-        for (const { file } of world.ledger.of("dropping")) world.ledger.add({ what: "dropped", file });
-      }
-      injected.arm();
-      await scenario.act(world, prepared);
-      return undefined;
-    } catch (error) {
-      return error as Error;
-    } finally {
-      injected.disarm();
-    }
+  perform({ scenario, synced }: Cut, disk: PowerDisk): Promise<Error | undefined> {
+    const { ledger } = this.world;
+    return perform(scenario, this.world, this.injected, () => {
+      if (!synced) return;
+      disk.sync();
+      for (const { file } of ledger.of("dropping")) ledger.add({ what: "dropped", file });
+    });
   }
 
   /** What a dead process has open is closed by its system. */

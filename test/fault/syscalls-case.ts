@@ -1,15 +1,16 @@
 // One case: one scenario, one fault at one of its calls, then what production does: whoever called tries again (World.persist), or the process ends; then a start on
 // what is left, and the oracle.
 //
-// In this process a kill is a call after which nothing reaches the disk any more and whose world is abandoned. Real kills: syscalls-kill.ts.
-import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+// In this process a kill is a call after which nothing reaches the disk any more and whose world is abandoned. Real kills: syscalls-process.ts.
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Ledger } from "../helpers/ledger.ts";
-import { type Injected, inject, withoutChance } from "./inject.ts";
+import { memoryFolder } from "../helpers/memoryFolder.ts";
+import { inject, withoutChance } from "./inject.ts";
 import type { Call, Fault, Plan } from "./inject-faults.ts";
 import { mount } from "./inject-router.ts";
 import { recoverAndJudge } from "./judge.ts";
+import { perform } from "./perform.ts";
 import type { Scenario } from "./scenarios.ts";
 import { World } from "./world.ts";
 
@@ -31,21 +32,10 @@ export interface Outcome {
   problems: string[];
 }
 
-/** In memory where that is possible: power is not cut here, so nothing of the disk is needed but its calls. */
-const base = isWritable("/dev/shm") ? "/dev/shm" : tmpdir();
-
-function isWritable(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false; // no such folder here
-  }
-}
-
 /** A folder for one case, with an empty `spool` in it; gone when `use` is over. */
 export async function withFolder<T>(use: (folder: string, spool: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(base, "spoolway-fault-"));
+  // Power is not cut here, so nothing of the disk is needed but its calls.
+  const folder = memoryFolder("fault");
   try {
     const spool = join(folder, "spool");
     mkdirSync(spool);
@@ -103,20 +93,6 @@ export async function runCase({ scenario, files }: Recorded, plan: Plan): Promis
       problems: problems.length === 0 ? [] : [...problems, ...story],
     };
   });
-}
-
-/** Prepares without faults, acts with them. What the act threw, if it did. */
-async function perform(scenario: Scenario, world: World, injected: Injected): Promise<Error | undefined> {
-  try {
-    const prepared = await scenario.prepare(world);
-    injected.arm();
-    await scenario.act(world, prepared);
-    return undefined;
-  } catch (error) {
-    return error as Error;
-  } finally {
-    injected.disarm();
-  }
 }
 
 /** The names of all files, without what differs from run to run, what has no name yet, and what SQLite makes beside its database. */

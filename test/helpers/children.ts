@@ -62,6 +62,17 @@ export async function exited(child: ChildProcess): Promise<{ code: number | null
   return { code: child.exitCode, signal: child.signalCode };
 }
 
+/** SIGKILL, to a group where it is negative; false when there is none any more. */
+export function killPid(pid: number): boolean {
+  try {
+    process.kill(pid, "SIGKILL");
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    return false;
+  }
+}
+
 /** Ends a child by its pid and waits for it. */
 export async function endChild(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);

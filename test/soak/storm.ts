@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bus } from "../helpers/bus.ts";
+import { killPid } from "../helpers/children.ts";
 import { Oracle } from "../helpers/oracle.ts";
 import { type Random, seededRandom } from "../helpers/random.ts";
 import { Wire, wireType } from "../helpers/servers/wire.ts";
@@ -154,14 +155,7 @@ export class Storm {
 
   private killVictim(): boolean {
     const pid = this.pidOf("victim");
-    if (pid === undefined) return false;
-    try {
-      process.kill(pid, "SIGKILL");
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      return false; // it was between two lives
-    }
+    return pid !== undefined && killPid(pid); // it may be between two lives
   }
 
   private pidOf(connector: string): number | undefined {

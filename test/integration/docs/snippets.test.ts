@@ -8,7 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Bus, projectRoot, startBus } from "../../helpers/bus.ts";
-import { atEnd, endChild, exited, trackChild, trackDescendants } from "../../helpers/children.ts";
+import { atEnd, endChild, exited, killPid, trackChild, trackDescendants } from "../../helpers/children.ts";
 import { blocks, page, pages } from "../../helpers/docs.ts";
 import { freePort } from "../../helpers/ports.ts";
 import { waitFor } from "../../helpers/wait.ts";
@@ -71,11 +71,7 @@ class Program {
     const { pid } = this.child;
     if (pid === undefined) return;
     trackDescendants(pid, join(this.bus.home, "nowhere"));
-    try {
-      process.kill(-pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
+    killPid(-pid);
     await endChild(this.child);
   }
 }
