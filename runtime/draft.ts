@@ -5,11 +5,19 @@ import type { InboundEvent } from "../schema/types.ts";
 /** T, whose optional keys may be undefined as well, which means absent: so that what a platform leaves out can be passed on as it is. */
 export type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
 
-/** Bytes that came with an event. `data` is streamed into spool/media; give `url` where it was not fetched. */
+/** Bytes that came with an event. `data` is streamed into spool/media; give `url` and `omitted` (a code) where it was not fetched. */
 export interface DraftAttachment {
   name: string;
+  /** Bytes, where the platform tells; what is stored is counted. */
+  size?: number;
+  omitted?: string;
   media_type?: string;
   data?: Uint8Array | Readable;
+  /**
+   * More bytes than runtime.max_attachment_bytes: true delivers the event without them (`omitted`), else deliver rejects with too_large. For platforms that would
+   * give the same event again and again.
+   */
+  omitIfTooLarge?: boolean;
   url?: string;
 }
 

@@ -100,6 +100,8 @@ const table = {
   ],
   too_many_processes: ["retry", "The connector or its program starts processes without end. See its log."],
   over_memory: ["retry", "Raise runtime.memory_mb if the connector really needs more."],
+  library_missing: ["stop", "Install the connector's libraries: npx spoolway install TYPE"],
+  install_failed: ["reject", "npm's own words say why; without a network nothing can be installed."],
   usage: ["reject", "See: spoolway help"],
 } as const satisfies Record<string, readonly [Fate, string]>;
 

@@ -1,12 +1,14 @@
 // Loads a connector's module, wherever it lies: in its own process, or in the sandbox's guest.
 import { registerHooks } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { SpoolwayError } from "./errors.ts";
+import { installHint, missingLibraries } from "./libraries.ts";
 import type { ConnectorDefinition } from "./sdk.ts";
 
 const packageFolder = fileURLToPath(new URL("../", import.meta.url));
 
-/** Throws connector_broken. */
+/** Throws connector_broken or library_missing. */
 export async function loadConnector(
   entry: string,
   type: string,
@@ -17,6 +19,11 @@ export async function loadConnector(
     loaded = (await import(pathToFileURL(entry).href)) as typeof loaded;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    const libraries = missingLibraries(dirname(entry));
+    if (libraries.length > 0) {
+      const what = `connector ${type} needs ${libraries.join(", ")}, which is not installed`;
+      throw new SpoolwayError("library_missing", what, { cause: error, hint: installHint(type) });
+    }
     const missing =
       code === "ERR_MODULE_NOT_FOUND" ? /Cannot find package '([^']+)'/.exec(message)?.[1] : undefined;
     const hint = missing === undefined ? "Correct the connector's code." : `Run: npm install ${missing}`;

@@ -229,6 +229,20 @@ export const commands: readonly CommandRow[] = [
     },
   },
   {
+    name: "install",
+    args: "[types...]",
+    summary: "install the libraries of connector types (default: those in connectors.yml)",
+    about:
+      "With npm, in the connector's own folder, by its lock file, without install scripts. Needs a network.",
+    options: [
+      { flags: "--all", about: "of every type there is" },
+      { flags: "--force", about: "also where they are there already" },
+    ],
+    examples: ["spoolway install", "spoolway install telegram email"],
+    run: async (context, types, flags) =>
+      (await import("./commands/install.ts")).install(context, types, flags),
+  },
+  {
     name: "new",
     args: "<type>",
     summary: "make a connector of your own: working code with its test",

@@ -518,6 +518,10 @@ export interface InboundAttachment {
    * Where the platform keeps it, if it was not fetched.
    */
   url?: string;
+  /**
+   * Code of why its bytes are not in media/: too_large.
+   */
+  omitted?: string;
 }
 /**
  * connectors/<type>/manifest.json: what the supervisor knows of a connector without running its code.
@@ -538,6 +542,7 @@ export interface Manifest {
    */
   loader?: "node" | "tsx";
   direction?: "in" | "out" | "both";
+  features?: Features;
   /**
    * JSON Schema (draft-07) of the connector's own keys. Unknown keys are errors; `default` is applied; `secret: true` on a property redacts its value.
    */
@@ -546,6 +551,66 @@ export interface Manifest {
   };
   runtime?: RuntimeSettings;
   capabilities?: Capabilities;
+}
+/**
+ * What it carries between its platform and the spool. The contract suite holds a connector to it; docs/connectors.md is made of it.
+ */
+export interface Features {
+  /**
+   * Kinds of events that it delivers.
+   */
+  in: ("message" | "edit" | "delete" | "reaction" | "membership" | "receipt" | "typing" | "item" | "event")[];
+  /**
+   * Actions that it can carry out; others are refused with not_supported.
+   */
+  out: ("message" | "edit" | "delete" | "react" | "typing")[];
+  /**
+   * Default none.
+   */
+  attachments?: "in" | "out" | "both" | "none";
+  /**
+   * thread_id. Default none.
+   */
+  threads?: "in" | "out" | "both" | "none";
+  /**
+   * reply_to. Default none.
+   */
+  replies?: "in" | "out" | "both" | "none";
+  /**
+   * Of outgoing text. Default plain.
+   */
+  formats?: ("plain" | "markdown" | "html")[];
+  /**
+   * What happened on the platform while it was away arrives later. Default false.
+   */
+  catches_up?: boolean;
+  /**
+   * What users see when a message is sent again after a crash: one message, thanks to the platform; two, with the same id on the platform; two. Default twice.
+   */
+  resend?: "once" | "recognisable" | "twice";
+  limits?: {
+    /**
+     * Of one message on the platform, in text_unit.
+     */
+    text?: number;
+    /**
+     * utf16: code units. Default characters.
+     */
+    text_unit?: "bytes" | "characters" | "utf16";
+    /**
+     * What becomes of a longer text.
+     */
+    above?: "parts" | "refused";
+    /**
+     * The platform's own limit; runtime.max_attachment_bytes is one of ours.
+     */
+    attachment_in_bytes?: number;
+    attachment_out_bytes?: number;
+    /**
+     * What the platform allows, in words.
+     */
+    rate?: string;
+  };
 }
 /**
  * What the connector needs of the machine beyond its own folder. In a sandbox (runtime.sandbox) config/policy.yml has to grant it.

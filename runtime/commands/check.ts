@@ -1,9 +1,10 @@
 // spoolway check: is connectors.yml right? Starts nothing and changes nothing.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { loadConfig, type LoadOptions } from "../config/load.ts";
 import type { ConfigProblem, LoadedConfig } from "../config/model.ts";
 import { formatProblems, painter, problemJson } from "../config/report.ts";
 import { listTypes } from "../config/types.ts";
+import { installHint, missingLibraries } from "../libraries.ts";
 import { sandboxProblem } from "../sandbox/available.ts";
 import { columns } from "../config/columns.ts";
 
@@ -20,11 +21,23 @@ export async function check(options: CheckOptions): Promise<number> {
   const loaded = await loadConfig(home, loading);
   // A broken type that no entry uses disturbs no connector, but this is the place to hear of it.
   const { problems: ofTypes } = await listTypes(home, loading.root);
-  const problems = [...loaded.problems, ...ofTypes, ...sandboxProblems(loaded)];
+  const problems = [...loaded.problems, ...ofTypes, ...libraryProblems(loaded), ...sandboxProblems(loaded)];
   out.write(
     json ? `${JSON.stringify(asJson(loaded, problems), null, 2)}\n` : asText(home, loaded, problems, color),
   );
   return problems.length === 0 ? 0 : 1;
+}
+
+/** Connectors whose libraries are not installed: they will not start. */
+function libraryProblems({ connectors }: LoadedConfig): ConfigProblem[] {
+  return connectors.flatMap(({ name, type, entry, settings }) => {
+    const missing = settings.enabled ? missingLibraries(dirname(entry)) : [];
+    if (missing.length === 0) return [];
+    const message = `${name} needs ${missing.join(", ")}, which is not installed`;
+    return [
+      { file: "connectors.yml", line: 0, column: 0, message, hint: installHint(type), connector: name },
+    ];
+  });
 }
 
 /** Connectors that ask for a sandbox where none can be made: they will not start. */

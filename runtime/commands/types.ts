@@ -24,7 +24,7 @@ export async function types(options: TypesOptions): Promise<number> {
 
 function asJson(list: TypeList): Record<string, unknown> {
   const found = list.types.map(({ type, manifest, origin, folder }) => {
-    const { title, description, direction, config } = manifest;
+    const { title, description, direction, features, config } = manifest;
     return {
       type,
       title,
@@ -32,6 +32,7 @@ function asJson(list: TypeList): Record<string, unknown> {
       ...(description && { description }),
       origin,
       folder,
+      ...(features && { features }),
       config,
     };
   });

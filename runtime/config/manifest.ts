@@ -95,6 +95,7 @@ const manifestKeys = [
   "entry",
   "loader",
   "direction",
+  "features",
   "config",
   "runtime",
   "capabilities",

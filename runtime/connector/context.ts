@@ -66,7 +66,7 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     return { id, duplicate: true };
   }
   // ORDER: without bytes to store nothing is awaited before the writer has the event, so that events delivered in one tick keep their order.
-  const stored = content?.attachments?.some(({ data }) => data !== undefined)
+  const stored = content?.attachments?.some((one) => "data" in one || "omitIfTooLarge" in one)
     ? await storeContent(parts, content)
     : undefined;
   const event: InboundEvent = {
@@ -111,10 +111,18 @@ async function storeContent(parts: Parts, content: NonNullable<Draft["content"]>
 }
 
 async function storeAttachment({ paths, connector, space }: Parts, attachment: DraftAttachment) {
-  const { data, ...rest } = attachment;
-  if (data === undefined) return withoutUndefined(rest);
-  const { sha256, size, path } = await storeMedia(paths, data, connector.settings.maxAttachmentBytes, space);
-  return { ...withoutUndefined(rest), size, sha256, path };
+  const { data, omitIfTooLarge, ...rest } = attachment;
+  const described = withoutUndefined(rest);
+  if (data === undefined) return described;
+  try {
+    const { maxAttachmentBytes } = connector.settings;
+    const { sha256, size, path } = await storeMedia(paths, data, maxAttachmentBytes, space);
+    return { ...described, size, sha256, path };
+  } catch (error) {
+    if (omitIfTooLarge !== true || !(error instanceof SpoolwayError) || error.code !== "too_large")
+      throw error;
+    return { ...described, omitted: error.code };
+  }
 }
 
 function createState(state: LazyStateDb): State {

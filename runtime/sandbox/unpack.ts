@@ -100,7 +100,7 @@ export function unpackSyncResult(value: unknown): SyncResult {
 export type OpenStream = (stream: number) => AsyncIterable<Uint8Array>;
 
 /** Of an attachment only this is the connector's to say: a path into media/ or a hash would let it hand out others' files. */
-const attachmentKeys = ["name", "media_type", "url"];
+const attachmentKeys = ["name", "media_type", "size", "url", "omitted", "omitIfTooLarge"];
 
 /**
  * A draft as ctx.deliver takes it, and the numbers of the streams in it. Its schema is checked there, as always; who it is from is stamped there too. Throws

@@ -60,6 +60,8 @@ export async function refuseDrop(
   why: Refusal,
   isTaken: IsTaken,
 ): Promise<RefusedAs> {
+  // What could not be moved a moment ago is not tried again here: where somebody mends it meanwhile, it is a message and no refusal.
+  if (why.code === "unmovable") return refuseInPlace(outbox, file, why);
   const source = join(outbox.paths.outbox, file);
   // From the choice of the id to the move nothing is awaited: from then on the entry itself says that the id is used.
   const id = freeId(outbox, why.id, isTaken);
@@ -105,10 +107,11 @@ async function refuseInPlace(
   outbox: Outbox,
   file: string,
   why: Refusal,
-  hindrance: unknown,
+  hindrance?: unknown,
 ): Promise<RefusedAs> {
   const id = outbox.idOf(file, undefined);
-  const error = `${why.error}; it stays in the outbox, since it cannot be moved: ${errnoOf(hindrance)}`;
+  const because = hindrance === undefined ? "" : `, since it cannot be moved: ${errnoOf(hindrance)}`;
+  const error = `${why.error}; it stays in the outbox${because}`;
   const letter = letterOf(outbox, file, id, { ...why, error, hint: hintFor("unmovable") });
   await publishJson(outbox.paths.tmp, outbox.paths.failed, `${id}.json`, letter);
   return "stays";

@@ -10,6 +10,7 @@
 //
 //     open ─▶ bus starts ─▶ attach(bus) ─▶ the case ─▶ bus stops ─▶ close
 //                             ▲ again after every restart of the bus or of the connector
+import type { InboundEvent, OutgoingMessage } from "../../schema/types.ts";
 import type { Bus } from "../helpers/bus.ts";
 
 /** An entry of connectors.yml without `name` and `type`: the connector's own keys, and `runtime` where needed. */
@@ -23,6 +24,25 @@ export interface Said {
   key?: string;
 }
 
+/** What the connector sent, as users see it. */
+export interface Sent {
+  conversation: string;
+  text: string;
+  /** Of the receipt. */
+  platformId: string;
+}
+
+export type Kind = InboundEvent["kind"];
+export type Action = NonNullable<OutgoingMessage["action"]>;
+
+/** A platform that asks to wait. */
+export interface RateLimit {
+  /** From now on for so many seconds every send is answered with "wait". */
+  impose(seconds: number): void | Promise<void>;
+  /** How many requests came although they should not have yet. */
+  early(): number;
+}
+
 /** The platform's server, as something that can be away. */
 export interface PlatformServer {
   /** An orderly stop. Resolves when nothing listens any more. */
@@ -31,6 +51,10 @@ export interface PlatformServer {
   kill?(): Promise<void>;
   /** Back on the same port. Resolves when the platform's users (the observer behind say and heard) are back too. */
   start(): Promise<void>;
+  /**
+   * Connections stay open, and nothing moves any more: neither a byte nor an end. `start` brings everything back (connections that were frozen may be dead then).
+   */
+  freeze?(): void | Promise<void>;
 }
 
 export interface Platform {
@@ -76,6 +100,29 @@ export interface Platform {
    * A text above the platform's limit and what becomes of it: refused with too_large, or in parts. Parts, joined, must be the text (white space apart).
    */
   oversize?: { text: string; becomes: "refused" | "parts" };
+
+  /**
+   * What else happens on the platform, by the event's kind, to something that was said: makes it happen, and returns what its event must hold (toMatchObject). Every kind
+   * of the manifest's features.in but `message` has to be here.
+   */
+  happens?: Partial<Record<Kind, (said: Said) => Promise<Record<string, unknown>>>>;
+  /** Whether users see what an edit, delete, react (with 👍) or typing of ours did to what was sent. Every action of features.out but `message` has to be here. */
+  did?: Partial<Record<Action, (sent: Sent) => Promise<boolean>>>;
+  /** A user answers what was said: event.reply_to must be its platform_id. */
+  sayReply?(said: Said, text: string): Promise<void>;
+  /** The platform id that this text of ours answers, as users see it. */
+  heardReplyTo?(text: string, conversation: string): Promise<string | undefined>;
+  /** A user says something in a thread: event.thread_id must be set. Resolves with the thread's id as event.thread_id has it. */
+  sayInThread?(text: string): Promise<{ conversation: string; threadId: string }>;
+  /** The thread (as event.thread_id has it) in which users saw this text. */
+  heardThread?(text: string, conversation: string): Promise<string | undefined>;
+  rateLimit?: RateLimit;
+  /** From now on (true) the platform takes what is sent and its answer does not get through; false: as usual again, on new connections. */
+  swallowAnswers?(on: boolean): void | Promise<void>;
+  /** An attachment of so many bytes comes in; resolves with its SHA-256 (hex). Must not hold it in the memory of the connector's process. */
+  sayBigFile?(size: number): Promise<string>;
+  /** Size and SHA-256 (hex) of the biggest attachment that users saw. */
+  heardBigFile?(): Promise<{ size: number; sha256: string } | undefined>;
 
   /** The server that the connector talks to. */
   server?: PlatformServer;

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { inbound } from "../../schema/validators/messages.js";
-import { newText, openCase } from "./case.ts";
+import { newText, openCase, openPlatform, startCase } from "./case.ts";
 import type { Platform } from "./platform.ts";
 import { scripts } from "./texts.ts";
 
@@ -74,11 +74,12 @@ export function receiving(platform: Platform): void {
     test("what was said while the connector was away arrives when it is back", async () => {
       const { bus } = await openCase(platform);
       await bus.stop();
-      const text = newText("missed");
-      await say({ conversation, text });
+      const texts = Array.from({ length: 5 }, (_, n) => newText(`missed ${n}`));
+      for (const text of texts) await say({ conversation, text });
       await bus.start();
-      await bus.waitForEvent(text, { timeoutMs: 30_000 });
-      expect(bus.events(text)).toHaveLength(1);
+      await bus.waitForEvent(texts.at(-1) ?? "", { timeoutMs: 30_000 });
+      const seen = bus.events().map((event) => event.content?.text ?? "");
+      expect(seen.filter((text) => texts.includes(text))).toEqual(texts);
     });
   }
 
@@ -103,5 +104,21 @@ export function receiving(platform: Platform): void {
       const stored = readFileSync(join(bus.spool, attachment?.path ?? ""));
       expect(Buffer.compare(stored, bytes)).toBe(0);
     });
+
+    // A platform that keeps what it could not deliver would bring it again for ever, and nothing behind it.
+    if (platform.keepsWhileAway)
+      test("an attachment above our limit is left out, and says so; what comes after it arrives", async () => {
+        const entry = await openPlatform(platform);
+        const runtime = { ...(entry.runtime as object), max_attachment_bytes: 20_000 };
+        const { bus } = await startCase(platform, { ...entry, runtime });
+        await sayFile({ conversation, name: "large.bin", bytes: new Uint8Array(70_000) });
+        const event = await bus.waitForEvent((one) => (one.content?.attachments?.length ?? 0) > 0);
+        expect(event.content?.attachments).toEqual([
+          expect.objectContaining({ name: "large.bin", omitted: "too_large" }),
+        ]);
+        const after = newText("after");
+        await platform.say?.({ conversation, text: after });
+        if (platform.say) await bus.waitForEvent(after, { timeoutMs: 30_000 });
+      });
   }
 }

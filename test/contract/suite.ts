@@ -1,12 +1,15 @@
 // The contract that every connector keeps, checked through the real bus: `spoolway run` with this one connector and its platform. The platform's
-// side is described in platform.ts; each case opens it afresh. The cases are in receiving.ts, sending.ts and failures.ts.
+// side is described in platform.ts; each case opens it afresh. The cases are in receiving.ts, sending.ts,
+// failures.ts, trouble.ts and features.ts.
 import { describe, expect, test } from "vitest";
 import { waitFor } from "../helpers/wait.ts";
 import { openCase, openPlatform, startCase } from "./case.ts";
 import { failureCases } from "./failures.ts";
+import { featureCases } from "./features.ts";
 import type { Platform } from "./platform.ts";
 import { receiving } from "./receiving.ts";
 import { sending } from "./sending.ts";
+import { troubleCases } from "./trouble.ts";
 
 /** Declares the contract's tests for one platform. */
 export function contract(platform: Platform): void {
@@ -36,5 +39,7 @@ export function contract(platform: Platform): void {
     receiving(platform);
     sending(platform);
     failureCases(platform);
+    troubleCases(platform);
+    featureCases(platform);
   });
 }

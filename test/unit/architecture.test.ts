@@ -1,9 +1,10 @@
 // The rules of the house, held by reading the source: what may import what, who may change files, how long a file may be.
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorTable } from "../../runtime/errors.ts";
+import { librariesOf } from "../../runtime/libraries.ts";
 import { projectRoot } from "../helpers/command.ts";
 import { importCycle, projectFiles, type Source, sources } from "../helpers/sources.ts";
 
@@ -84,6 +85,7 @@ describe("imports", () => {
         packages
           .map(({ specifier }) => packageOf(specifier))
           .filter((one) => one !== name && (builtinModules.includes(one) || !(one in dependencies)))
+          .filter((one) => !(one in librariesOf(join(projectRoot, dirname(path)))))
           // The first is run by developers and by CI only; the second by whatever node the machine has, however old.
           .filter(() => path !== "schema/generate.ts" && path !== "runtime/spoolway.js")
           .map((one) => `${path} imports ${one}`)
