@@ -234,11 +234,7 @@ export const commands: readonly CommandRow[] = [
     summary: "install the libraries of connector types (default: those in connectors.yml)",
     about:
       "With npm, in the connector's own folder, by its lock file, without install scripts. Needs a network.",
-    options: [
-      { flags: "--all", about: "of every type there is" },
-      { flags: "--force", about: "also where they are there already" },
-    ],
-    examples: ["spoolway install", "spoolway install telegram email"],
+    options: [{ flags: "--all", about: "of every type there is" }],
     run: async (context, types, flags) =>
       (await import("./commands/install.ts")).install(context, types, flags),
   },

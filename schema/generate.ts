@@ -1,11 +1,13 @@
 // Writes schema/types.ts and schema/validators/*.js from the *.schema.json files beside it, and connectors/<type>/manifest.d.ts, the type of a connector's config, from
-// its manifest. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
+// its manifest, and docs/connectors.md from all of them. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import standaloneModule from "ajv/dist/standalone/index.js";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
+import { connectorsPage } from "./connectors-page.ts";
+import type { Manifest } from "./types.ts";
 
 const here = import.meta.dirname;
 const connectors = join(here, "../connectors");
@@ -110,6 +112,23 @@ async function generateConfigs(): Promise<Array<[string, string]>> {
   return outputs;
 }
 
+/** The page of all connectors that are a part of the project. */
+function generatePage(): string {
+  const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
+  const listed = readdirSync(connectors).flatMap((type) => {
+    const [manifest, packages] = [
+      `${connectors}/${type}/manifest.json`,
+      `${connectors}/${type}/package.json`,
+    ];
+    if (!existsSync(manifest)) return [];
+    const { dependencies = {} } = (existsSync(packages) ? read(packages) : {}) as {
+      dependencies?: Record<string, string>;
+    };
+    return [{ manifest: read(manifest) as Manifest, libraries: dependencies }];
+  });
+  return connectorsPage(listed);
+}
+
 /** The schema with every key required that has a default. */
 function withDefaults(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withDefaults);
@@ -127,6 +146,7 @@ const outputs: Array<[string, string]> = [
     generateValidators(bases),
   ]),
   ...(await generateConfigs()),
+  [join(here, "../docs/connectors.md"), generatePage()],
 ];
 const check = process.argv.includes("--check");
 for (const [path, text] of outputs) {

@@ -27,14 +27,14 @@ interface Outcome {
 export async function install(
   context: CommandContext,
   types: readonly string[],
-  { all, force }: { all?: boolean; force?: boolean },
+  { all }: { all?: boolean },
 ): Promise<number> {
   const { json, color, out, err, home } = context;
   const wanted = await chosen(home, types, all === true);
   const outcomes: Outcome[] = [];
   for (const { type, folder } of wanted) {
     const libraries = Object.entries(librariesOf(folder)).map(([name, version]) => `${name} ${version}`);
-    const isThere = missingLibraries(folder).length === 0 && force !== true;
+    const isThere = missingLibraries(folder).length === 0;
     if (libraries.length > 0 && !isThere) {
       err.write(`${type}: installing ${libraries.join(", ")} …\n`);
       await runNpm(folder, type, err);

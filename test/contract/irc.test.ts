@@ -45,6 +45,7 @@ contract({
       nick: "bot",
       password,
       channels,
+      membership: true,
       // Twenty messages in a row would take ten seconds at the default pace.
       flood: { burst: 4, per_second: 50 },
     };
@@ -63,6 +64,14 @@ contract({
     await user.saw((line) => line.command === "PONG" && line.params.includes(token));
     return { conversation, text };
   },
+  happens: {
+    async membership() {
+      observers.unshift(await IrcUser.connect(server.port, "bob", channels, password));
+      return { sender: { id: "bob" }, conversation: { id: "#dev" } };
+    },
+  },
+  // ngircd has no tags of messages; inspircd has.
+  shownElsewhere: { replies: "test/unit/irc/inspircd.test.ts" },
   async heard(conversation) {
     return observers.flatMap((user) => user.heard(conversation));
   },

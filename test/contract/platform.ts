@@ -124,6 +124,9 @@ export interface Platform {
   /** Size and SHA-256 (hex) of the biggest attachment that users saw. */
   heardBigFile?(): Promise<{ size: number; sha256: string } | undefined>;
 
+  /** Declared features that this server lacks, with the test file that shows them on another one. */
+  shownElsewhere?: Partial<Record<"replies" | "threads" | "attachments", string>>;
+
   /** The server that the connector talks to. */
   server?: PlatformServer;
   /** True where the connector says `offline` while the server is away (not where it is a server itself and stays reachable). */

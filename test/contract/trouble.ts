@@ -60,8 +60,9 @@ export function troubleCases(platform: Platform): void {
       else expect([1, 2]).toContain(seen);
     });
 
+  const { sayBigFile, heardBigFile } = platform;
+  if (!sayBigFile && !heardBigFile) return;
   describe("a large attachment goes through without being held in memory:", { timeout: 240_000 }, () => {
-    const { sayBigFile, heardBigFile } = platform;
     if (sayBigFile)
       test("in", async () => {
         const { bus, name } = await openCase(platform);
