@@ -1,7 +1,7 @@
-// fetch as a connector gets it: ends with its session, gives up after 30 s, and says what was wrong.
+// fetch as a connector gets it: ends with its session, gives up when nothing has come for 30 s (a large file may take as long as it moves), and says what was wrong.
 import { SpoolwayError } from "./errors.ts";
 
-const fetchTimeoutMs = 30_000;
+const silenceMs = 30_000;
 /** Nothing was sent when the other side could not even be reached. */
 const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH"]);
 
@@ -10,10 +10,17 @@ export async function fetchIn(
   input: string | URL,
   init: RequestInit = {},
 ): Promise<Response> {
-  const signals = [session, AbortSignal.timeout(fetchTimeoutMs), ...(init.signal ? [init.signal] : [])];
+  const silence = new AbortController();
+  const late = (): void => silence.abort(new DOMException("nothing came for 30 s", "TimeoutError"));
+  const timer = setTimeout(late, silenceMs);
+  const signals = [session, silence.signal, ...(init.signal ? [init.signal] : [])];
   try {
-    return await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    if (response.body !== null) return watched(response, response.body, timer);
+    clearTimeout(timer);
+    return response;
   } catch (error) {
+    clearTimeout(timer);
     // "fetch failed" says nothing: the cause does.
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     if (cause === undefined) throw error;
@@ -21,4 +28,29 @@ export async function fetchIn(
     if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("disconnected", message, { cause });
     throw new Error(message, { cause });
   }
+}
+
+/** The response, every piece of whose body starts the timer anew while somebody waits for it. */
+function watched(response: Response, body: ReadableStream<Uint8Array>, timer: NodeJS.Timeout): Response {
+  const reader = body.getReader();
+  const pieces = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        timer.refresh();
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  const { status, statusText, headers, url, redirected } = response;
+  clearTimeout(timer);
+  const copy = new Response(pieces, { status, statusText, headers });
+  return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected } });
 }

@@ -5,8 +5,10 @@
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
+  constants,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -46,11 +48,18 @@ function interrupted(before: (call: number) => void): { fs: FileSystem; calls: (
         ? call
         : (...args: unknown[]): unknown => {
             before(calls++);
+            if (name === "openSync") expectNoWait(String(args[0]), Number(args[1]));
             return (call as (...args: unknown[]) => unknown)(...args);
           },
     ]),
   ) as unknown as FileSystem;
   return { fs, calls: () => calls };
+}
+
+/** An open of a pipe that waits for its writer would hang the test as well. */
+function expectNoWait(path: string, flags: number): void {
+  const isPipe = lstatSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+  if (isPipe && (flags & constants.O_NONBLOCK) === 0) throw new Error(`${path}: opened without O_NONBLOCK`);
 }
 
 /** Runs `work` again and again, with `act` before its first call, its second … until it makes no more calls. Returns how many moments there were. */

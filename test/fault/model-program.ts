@@ -20,7 +20,9 @@ interface Remains {
 
 export interface ProgramOptions {
   seed: number;
-  /** States judged at one cut. */
+  /** This one alone; absent: some by chance. */
+  scenario?: Scenario;
+  /** States judged at one cut: the first is what a kill leaves, the second what is on the disk for certain. */
   statesPerStep: number;
   /** Only this state: one that failed before. */
   only?: string;
@@ -65,7 +67,7 @@ export class Program {
     this.#options = options;
     this.#random = seededRandom(options.seed);
     this.#worldOptions = { onUncertain: this.#random.chance(0.2) ? "hold" : "resend" };
-    this.#chosen = choose(this.#random);
+    this.#chosen = options.scenario === undefined ? choose(this.#random) : [options.scenario];
     const names = this.#chosen.map((one) => one.name);
     this.#result = { scenarios: names, steps: 0, states: 0, secondCuts: 0, failures: [] };
   }

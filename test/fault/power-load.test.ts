@@ -140,7 +140,8 @@ class Judge {
     const inbox = new Set(this.oracle.inbox().map((event) => event.content?.text));
     const lost = this.wire.acknowledged().filter(({ text }) => !inbox.has(text));
     problems.push(...lost.map(({ text }) => `"${text}" was acknowledged and is not in the inbox`));
-    const isTorn = (problem: string) => this.torn.has(/^the claim of (\S+) is torn$/.exec(problem)?.[1] ?? "");
+    const isTorn = (problem: string) =>
+      this.torn.has(/^the claim of (\S+) is torn$/.exec(problem)?.[1] ?? "");
     return [...problems, ...this.oracle.checkStill(this.promised).filter((problem) => !isTorn(problem))];
   }
 

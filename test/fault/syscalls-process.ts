@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { projectRoot } from "../helpers/command.ts";
-import { trackChild } from "../helpers/children.ts";
+import { atEnd, killPid, trackChild } from "../helpers/children.ts";
 import { Ledger } from "../helpers/ledger.ts";
 import type { Plan } from "./inject-faults.ts";
 import { recoverAndJudge } from "./judge.ts";
@@ -18,7 +18,7 @@ export interface ChildRun {
   stderr: string;
 }
 
-/** Resolves when the child, and strace around it, have ended. */
+/** Resolves when the child, and strace around it, have ended. Both end with the test at the latest. */
 export async function runChild(
   name: string,
   folder: string,
@@ -35,14 +35,23 @@ export async function runChild(
       // strace counts calls per thread.
       env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
       stdio: ["ignore", "ignore", "pipe", "pipe"],
+      // A group of their own: a strace that is killed lets its child go on alone.
+      detached: true,
     }),
     `syscalls-child ${name}`,
   );
+  let isRunning = true;
+  let isLate = false;
+  atEnd(() => {
+    if (isRunning && child.pid !== undefined) isLate = killPid(-child.pid);
+  });
   let said = "";
   let stderr = "";
   child.stdio[3]?.on("data", (text: Buffer) => (said += text.toString()));
   child.stderr?.on("data", (text: Buffer) => (stderr += text.toString()));
   await new Promise<void>((resolve) => child.once("close", () => resolve()));
+  isRunning = false;
+  if (isLate) throw new Error(`${name} was still running when its test was over`);
   return { code: child.exitCode, signal: child.signalCode, said: said.split("\n").slice(0, -1), stderr };
 }
 

@@ -117,8 +117,9 @@ export class World {
     await parts?.state.close();
   }
 
-  /** The process is gone: what it had in memory is nobody's any more. */
+  /** The process is gone: what it had in memory is nobody's any more, and nothing of it wakes again. */
   abandon(): void {
+    for (const schedule of this.#schedules.splice(0)) schedule.close();
     this.#gone.abort();
     this.#gone = new AbortController();
     this.#parts = undefined;

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { openSpool } from "../../runtime/spool/spool.ts";
 import { atEnd } from "./children.ts";
 
-const inMemory = "/dev/shm";
+/** Another place by SPOOLWAY_MEMORY: whoever runs tests that may be killed removes what they leave there. */
+const inMemory = process.env.SPOOLWAY_MEMORY ?? "/dev/shm";
 
 /** A new folder, spoolway-<what>-…; whoever asks for it removes it. */
 export function memoryFolder(what: string): string {

@@ -1,150 +1,113 @@
 // `npm run test:mutation`: takes one step after another out of a copy of the source and runs the tests that ought to notice. A step whose removal no test notices is
 // either not needed or not tested: exit code 1.
 //
-//   --only ID[,ID]   these only          --sample N [--seed S]   N chosen by chance          --list   what there is
-import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+//   --only ID[,ID]              these only                  --list         what there is
+//   --sample N [--seed S]       N chosen by chance          --json         an array of {id, file, without, noticed_by, seconds}; what goes on is on stderr
+//   --unchecked                 the unchanged source is not tested first: for where the same tests run anyway
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { seededRandom } from "../helpers/random.ts";
-import { type Mutation, mutations } from "./mutations.ts";
-
-const root = resolve(import.meta.dirname, "../..");
-/** Enough for a removal to show, small enough for forty of them. */
-const bounded = { SPOOLWAY_MODEL_STATES: "20000", SPOOLWAY_HOSTILE: "3000" };
-const longestMs = 180_000;
-
-interface Outcome {
-  mutation: Mutation;
-  /** Names of the tests that failed, of the first file that had any; none: it survived. */
-  caughtBy: string[];
-  seconds: number;
-}
-
-/** A copy of the project in which anything may be broken. */
-function copyProject(): string {
-  const copy = mkdtempSync(join(tmpdir(), "spoolway-mutation-"));
-  const skipped = new Set(["node_modules", ".git"].map((name) => join(root, name)));
-  const isData = (path: string): boolean => path.startsWith(join(root, "spool/"));
-  cpSync(root, copy, { recursive: true, filter: (path) => !skipped.has(path) && !isData(path) });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-  return copy;
-}
-
-/** The names of the tests that fail in this copy; `the tests could not be run` counts as one. */
-async function failures(copy: string, tests: string): Promise<string[]> {
-  const report = join(copy, "report.json");
-  rmSync(report, { force: true });
-  const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run", tests, "--bail=1"];
-  const config = ["--configLoader", "native", "--config", "test/vitest.config.ts"];
-  const child = spawn(process.execPath, [...vitest, ...config, "--reporter=json", `--outputFile=${report}`], {
-    cwd: copy,
-    env: { ...bounded, ...process.env },
-    stdio: "ignore",
-    detached: true,
-  });
-  // A removal may make something hang: that is a failure, too.
-  const late = setTimeout(() => process.kill(-(child.pid ?? 0), "SIGKILL"), longestMs);
-  const code = await new Promise((done) => child.once("exit", done));
-  clearTimeout(late);
-  if (code === 0) return [];
-  try {
-    const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
-      testResults: Array<{ assertionResults: Array<{ status: string; fullName: string }> }>;
-    };
-    const failed = testResults.flatMap(({ assertionResults }) =>
-      assertionResults.filter(({ status }) => status === "failed").map(({ fullName }) => fullName),
-    );
-    return failed.length > 0 ? failed : [`${basename(tests)} could not be run`];
-  } catch {
-    return [code === null ? `${basename(tests)} hung` : `${basename(tests)} ended with ${String(code)}`]; // it left no report
-  }
-}
-
-async function tryOut(copy: string, mutation: Mutation): Promise<Outcome> {
-  const began = performance.now();
-  const path = join(copy, mutation.file);
-  const source = readFileSync(path, "utf8");
-  const parts = source.split(mutation.find);
-  if (parts.length !== 2)
-    throw new Error(
-      `${mutation.id}: its text occurs ${parts.length - 1} times in ${mutation.file}; correct test/mutation/mutations.yml`,
-    );
-  writeFileSync(path, parts.join(mutation.replace));
-  try {
-    for (const tests of mutation.tests) {
-      const failed = await failures(copy, tests);
-      if (failed.length > 0) return outcome(failed);
-    }
-    return outcome([]);
-  } finally {
-    writeFileSync(path, source);
-  }
-
-  function outcome(caughtBy: string[]): Outcome {
-    return { mutation, caughtBy, seconds: (performance.now() - began) / 1000 };
-  }
-}
-
-/** Throws when a test fails without any removal: then its failure would prove nothing. */
-async function checkSound(copy: string, all: readonly Mutation[]): Promise<void> {
-  for (const tests of new Set(all.flatMap((one) => one.tests))) {
-    const failed = await failures(copy, tests);
-    if (failed.length > 0) throw new Error(`fails by itself: ${failed.join(", ")}`);
-  }
-}
-
-function chosen(flags: { only?: string; sample?: string; seed?: string }): readonly Mutation[] {
-  if (flags.only !== undefined) {
-    const ids = flags.only.split(",");
-    const unknown = ids.filter((id) => !mutations.some((one) => one.id === id));
-    if (unknown.length > 0) throw new Error(`no such mutation: ${unknown.join(", ")}; see --list`);
-    return mutations.filter(({ id }) => ids.includes(id));
-  }
-  if (flags.sample === undefined) return mutations;
-  const random = seededRandom(Number(flags.seed ?? Date.now() % 2 ** 31));
-  const left = [...mutations];
-  return Array.from({ length: Math.min(Number(flags.sample), left.length) }, () => {
-    const [one] = left.splice(random.below(left.length), 1);
-    return one as Mutation;
-  });
-}
+import { Copy } from "./copy.ts";
+import { type Mutation, mutations, mutationsNamed, sampleOf } from "./mutations.ts";
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: "string" },
     sample: { type: "string" },
-    seed: { type: "string" },
-    list: { type: "boolean" },
+    seed: { type: "string", default: String(Date.now() % 2 ** 31) },
+    list: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    unchecked: { type: "boolean", default: false },
   },
 });
+const out = flags.json ? process.stderr : process.stdout;
+
+interface Outcome {
+  mutation: Mutation;
+  /** Name of the first test that failed; undefined: it survived. */
+  noticedBy: string | undefined;
+  seconds: number;
+}
+
 if (flags.list) {
   for (const { id, file, without } of mutations)
     console.log(`${id.padEnd(24)} ${file.padEnd(28)} ${without}`);
-} else {
-  const copy = copyProject();
+} else await run(chosen());
+
+function chosen(): readonly Mutation[] {
+  if (flags.only !== undefined) return mutationsNamed(flags.only.split(","));
+  if (flags.sample === undefined) return mutations;
+  out.write(`seed ${flags.seed}\n`);
+  return sampleOf(Number(flags.sample), seededRandom(Number(flags.seed)));
+}
+
+async function run(wanted: readonly Mutation[]): Promise<void> {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)
+    process.once(signal, () => {
+      copy.remove();
+      process.exit(code);
+    });
+  const copy = new Copy();
   const outcomes: Outcome[] = [];
   try {
-    const all = chosen(flags);
-    await checkSound(copy, all);
-    for (const mutation of all) {
-      const one = await tryOut(copy, mutation);
-      outcomes.push(one);
-      const verdict = one.caughtBy[0] ?? "NOT NOTICED";
-      console.log(`${mutation.id.padEnd(24)} ${one.seconds.toFixed(0).padStart(4)} s  ${verdict}`);
-    }
+    if (!flags.unchecked) await checkSound(copy, wanted);
+    for (const mutation of wanted) outcomes.push(await tryOut(copy, mutation));
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    copy.remove();
   }
-  const table = new Table({ head: ["without", "in", "noticed by"], style: { head: [], border: [] } });
-  for (const { mutation, caughtBy } of outcomes)
-    table.push([mutation.without, basename(mutation.file), caughtBy[0] ?? "NOT NOTICED"]);
-  console.log(table.toString());
-  const survived = outcomes.filter(({ caughtBy }) => caughtBy.length === 0).length;
-  console.log(
-    `${outcomes.length} steps removed one at a time, ${outcomes.length - survived} noticed, ${survived} not noticed`,
+  const survived = outcomes.filter(({ noticedBy }) => noticedBy === undefined).length;
+  console.log(flags.json ? json(outcomes) : table(outcomes));
+  out.write(
+    `${outcomes.length} steps removed one at a time, ${outcomes.length - survived} noticed, ${survived} not noticed\n`,
   );
   process.exitCode = survived === 0 ? 0 : 1;
+}
+
+/** Throws when a test fails without any removal: then its failure would prove nothing. */
+async function checkSound(copy: Copy, wanted: readonly Mutation[]): Promise<void> {
+  for (const tests of new Set(wanted.flatMap((one) => one.tests))) {
+    const failed = await copy.failures(tests);
+    if (failed.length > 0) throw new Error(`fails by itself: ${failed.join(", ")}`);
+  }
+}
+
+async function tryOut(copy: Copy, mutation: Mutation): Promise<Outcome> {
+  const began = performance.now();
+  const [noticedBy] = await copy.noticedBy(mutation);
+  const seconds = Math.round((performance.now() - began) / 100) / 10;
+  out.write(`${mutation.id.padEnd(24)} ${seconds.toFixed(1).padStart(5)} s  ${noticedBy ?? "NOT NOTICED"}\n`);
+  return { mutation, noticedBy, seconds };
+}
+
+function json(outcomes: readonly Outcome[]): string {
+  const rows = outcomes.map(({ mutation: { id, file, without }, noticedBy, seconds }) => ({
+    id,
+    file,
+    without,
+    noticed_by: noticedBy ?? null,
+    seconds,
+  }));
+  return JSON.stringify(rows, undefined, 2);
+}
+
+/** As wide as the terminal; else so that a line is still read as one. */
+function table(outcomes: readonly Outcome[]): string {
+  const width = Math.max(80, Math.min(process.stdout.columns ?? 140, 160));
+  const file = Math.max(...outcomes.map(({ mutation }) => basename(mutation.file).length)) + 2;
+  const left = width - file - 4;
+  const colWidths = [Math.floor(left * 0.45), file, Math.ceil(left * 0.55)];
+  const made = new Table({
+    head: ["without", "in", "noticed by"],
+    colWidths,
+    wordWrap: true,
+    style: { head: [], border: [] },
+  });
+  for (const { mutation, noticedBy } of outcomes)
+    made.push([mutation.without, basename(mutation.file), noticedBy ?? "NOT NOTICED"]);
+  return made.toString();
 }

@@ -14,6 +14,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { isRequested, request, withdraw } from "../../../runtime/spool/control.ts";
 import { drop } from "../../../runtime/spool/drop.ts";
 import { readDrop } from "../../../runtime/spool/drops.ts";
+import { realFileSystem, useFileSystem } from "../../../runtime/spool/fs.ts";
 import { prepareConnector } from "../../../runtime/spool/spool.ts";
 import { purge, redrive } from "../../../runtime/spool/redrive.ts";
 import type { SpoolPaths } from "../../../runtime/spool/names.ts";
@@ -74,6 +75,17 @@ describe("redrive", () => {
     rmSync(join(paths.outbox, once));
     await redrive(root, "one", [refuse("r", once)]);
     expect(readdirSync(paths.outbox)[0]).toMatch(/^\d{8}T\d{6}\.\d{6}Z-x\.json$/);
+  });
+
+  test("drops what was refused only when its letter is gone: the pump would take it for a repeated one", async () => {
+    const letters: boolean[] = [];
+    const renameSync: typeof realFileSystem.renameSync = (from, to) => {
+      letters.push(existsSync(join(paths.failed, "r.json")));
+      realFileSystem.renameSync(from, to);
+    };
+    onTestFinished(useFileSystem({ ...realFileSystem, renameSync }));
+    expect(await redrive(root, "one", [refuse("r", "x.json")])).toEqual(["redriven"]);
+    expect(letters).toEqual([false]);
   });
 
   test("says what is gone and what is empty", async () => {
