@@ -1,7 +1,7 @@
-// fetch as a connector gets it: ends with its session, gives up when nothing has come for 30 s (a large file may take as long as it moves), and says what was wrong.
+// fetch as a connector gets it: ends with its session, gives up when nothing comes for 30 s (a large file may take as long as it moves), and says what was wrong.
 import { SpoolwayError } from "./errors.ts";
 
-const silenceMs = 30_000;
+const defaultSilenceMs = 30_000;
 /** Nothing was sent when the other side could not even be reached. */
 const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH"]);
 
@@ -9,34 +9,39 @@ export async function fetchIn(
   session: AbortSignal,
   input: string | URL,
   init: RequestInit = {},
+  silenceMs = defaultSilenceMs,
 ): Promise<Response> {
   const silence = new AbortController();
-  const late = (): void => silence.abort(new DOMException("nothing came for 30 s", "TimeoutError"));
-  const timer = setTimeout(late, silenceMs);
+  const late = (): void =>
+    silence.abort(new DOMException(`nothing came for ${silenceMs} ms`, "TimeoutError"));
   const signals = [session, silence.signal, ...(init.signal ? [init.signal] : [])];
+  const timer = setTimeout(late, silenceMs);
   try {
     const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
-    if (response.body !== null) return watched(response, response.body, timer);
-    clearTimeout(timer);
-    return response;
+    return response.body === null ? response : withBody(response, watched(response.body, late, silenceMs));
   } catch (error) {
-    clearTimeout(timer);
     // "fetch failed" says nothing: the cause does.
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     if (cause === undefined) throw error;
-    const message = `${new URL(input).host}: ${cause.message}`;
-    if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("disconnected", message, { cause });
+    const message = cause.message || String(cause.code);
+    if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("unreachable", message, { cause });
     throw new Error(message, { cause });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-/** The response, every piece of whose body starts the timer anew while somebody waits for it. */
-function watched(response: Response, body: ReadableStream<Uint8Array>, timer: NodeJS.Timeout): Response {
+/** Its pieces. Only while somebody waits for one does the time run: who reads slowly is not the other side's silence. */
+function watched(
+  body: ReadableStream<Uint8Array>,
+  late: () => void,
+  silenceMs: number,
+): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  const pieces = new ReadableStream<Uint8Array>(
+  return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        timer.refresh();
+        const timer = setTimeout(late, silenceMs);
         try {
           const { done, value } = await reader.read();
           if (done) controller.close();
@@ -49,8 +54,11 @@ function watched(response: Response, body: ReadableStream<Uint8Array>, timer: No
     },
     { highWaterMark: 0 },
   );
+}
+
+function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
   const { status, statusText, headers, url, redirected } = response;
-  clearTimeout(timer);
-  const copy = new Response(pieces, { status, statusText, headers });
+  const copy = new Response(body, { status, statusText, headers });
+  // A new Response has neither.
   return Object.defineProperties(copy, { url: { value: url }, redirected: { value: redirected } });
 }

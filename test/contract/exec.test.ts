@@ -106,6 +106,7 @@ contract({
   conversation: "#dev",
   otherConversation: "#ops",
   keepsWhileAway: true,
+  refusesLarge: true,
   offlineWithoutServer: true,
   refused: { message: { text: "forbidden" }, error: /house rules/ },
   server: {

@@ -11,6 +11,7 @@ contract({
   type: "folder",
   conversation: "drop",
   keepsWhileAway: true,
+  refusesLarge: true,
 
   async open({ folder }) {
     drop = folder;

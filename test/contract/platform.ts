@@ -84,6 +84,8 @@ export interface Platform {
   saySelf?(said: { conversation: string; text: string }): Promise<void>;
   /** True where the platform keeps what is said while the connector is away. */
   keepsWhileAway?: boolean;
+  /** An event with an attachment above our limit is refused, and whoever said it is told so: nothing would bring it again, or it stays where it lies. */
+  refusesLarge?: boolean;
   /** True where events come by themselves (a clock): nobody says anything. */
   emits?: boolean;
 

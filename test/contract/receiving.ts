@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { inbound } from "../../schema/validators/messages.js";
+import { waitFor } from "../helpers/wait.ts";
 import { newText, openCase, openPlatform, startCase } from "./case.ts";
 import type { Platform } from "./platform.ts";
 import { scripts } from "./texts.ts";
@@ -106,19 +107,24 @@ export function receiving(platform: Platform): void {
     });
 
     // A platform that keeps what it could not deliver would bring it again for ever, and nothing behind it.
-    if (platform.keepsWhileAway)
-      test("an attachment above our limit is left out, and says so; what comes after it arrives", async () => {
+    if (platform.keepsWhileAway === true) {
+      const fate = platform.refusesLarge === true ? "is refused" : "is left out, and says so";
+      test(`an attachment above our limit ${fate}; what comes after it arrives`, async () => {
         const entry = await openPlatform(platform);
         const runtime = { ...(entry.runtime as object), max_attachment_bytes: 20_000 };
         const { bus } = await startCase(platform, { ...entry, runtime });
         await sayFile({ conversation, name: "large.bin", bytes: new Uint8Array(70_000) });
-        const event = await bus.waitForEvent((one) => (one.content?.attachments?.length ?? 0) > 0);
-        expect(event.content?.attachments).toEqual([
-          expect.objectContaining({ name: "large.bin", omitted: "too_large" }),
-        ]);
+        if (platform.refusesLarge === true) {
+          await waitFor(() => bus.logs().includes('"code":"too_large"'));
+        } else {
+          const event = await bus.waitForEvent((one) => (one.content?.attachments?.length ?? 0) > 0);
+          const expected = { name: "large.bin", omitted: "too_large" };
+          expect(event.content?.attachments).toEqual([expect.objectContaining(expected)]);
+        }
         const after = newText("after");
         await platform.say?.({ conversation, text: after });
         if (platform.say) await bus.waitForEvent(after, { timeoutMs: 30_000 });
       });
+    }
   }
 }

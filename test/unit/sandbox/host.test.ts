@@ -90,7 +90,7 @@ test("what a guest delivers has no path, no hash, no fields of the runtime; what
     undefined,
     ...asks.slice(1).map(() => "invalid_event"),
   ]);
-  expect(drafts).toEqual([{ content: { text: "fine", attachments: [{ name: "a", url: "u" }] } }]);
+  expect(drafts).toEqual([{ content: { text: "fine", attachments: [{ name: "a", size: 5, url: "u" }] } }]);
 });
 
 test("an answer to a send that is none leaves the message uncertain; long texts are cut", async () => {
