@@ -101,14 +101,16 @@ test("docs/errors.md has the fate of every code", () => {
 describe("examples", () => {
   const shown = pages().flatMap((path) =>
     blocks(page(path)).flatMap(({ note, text }) =>
-      note?.startsWith("examples/") === true ? [{ path, file: `docs/${note}`, text }] : [],
+      /^(examples|recipes)\//.test(note ?? "") ? [{ path, file: `docs/${note}`, text }] : [],
     ),
   );
-  test("stand in the pages as they are in docs/examples", () => {
+  test("stand in the pages as they are in docs/examples and docs/recipes", () => {
     for (const { path, file, text } of shown) expect({ path, text }).toEqual({ path, text: page(file) });
   });
   test("are all shown somewhere", () => {
-    const files = readdirSync(join(projectRoot, "docs/examples")).map((name) => `docs/examples/${name}`);
+    const files = ["docs/examples", "docs/recipes"].flatMap((folder) =>
+      readdirSync(join(projectRoot, folder)).map((name) => `${folder}/${name}`),
+    );
     expect(files.filter((file) => !shown.some((one) => one.file === file))).toEqual([]);
   });
 });

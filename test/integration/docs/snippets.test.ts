@@ -3,90 +3,21 @@
 //   docs/examples/*          each one, as it is
 //   ```bash run              in any page: in a home of its own, one after the other
 //   README, quick start      the two minutes and the programs
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Bus, projectRoot, startBus } from "../../helpers/bus.ts";
-import { atEnd, endChild, exited, killPid, trackChild, trackDescendants } from "../../helpers/children.ts";
+import { type Bus, projectRoot } from "../../helpers/bus.ts";
 import { blocks, page, pages } from "../../helpers/docs.ts";
-import { freePort } from "../../helpers/ports.ts";
+import { defaultBus, post, Program } from "../../helpers/reader.ts";
 import { waitFor } from "../../helpers/wait.ts";
 
 const examples = join(projectRoot, "docs/examples");
 const interpreters: Record<string, string> = { sh: "bash", py: "python3", pl: "perl" };
 
-/** The default connectors.yml, on a port that is free. */
-async function defaultBus(): Promise<{ bus: Bus; port: number }> {
-  const port = await freePort();
-  const yml = readFileSync(join(projectRoot, "connectors.yml"), "utf8").replaceAll("8787", String(port));
-  return { bus: await startBus({ yml }), port };
-}
-
-/** The environment of a reader who stands in the folder of Spoolway: `npx` is there, and finds it. */
-function environment(bus: Bus): NodeJS.ProcessEnv {
-  const bin = join(bus.home, "bin");
-  mkdirSync(bin, { recursive: true });
-  // The real one asks npm's cache first, which takes seconds on a busy machine; what it runs then is this.
-  const launcher = `#!/bin/sh\nshift\nexec '${process.execPath}' '${join(projectRoot, "runtime/main.ts")}' "$@"\n`;
-  writeFileSync(join(bin, "npx"), launcher);
-  chmodSync(join(bin, "npx"), 0o755);
-  return { ...process.env, PATH: `${bin}:${process.env.PATH}`, SPOOLWAY_HOME: bus.home, TMPDIR: bus.home };
-}
-
-class Program {
-  out = "";
-  private readonly child: ChildProcess;
-  private readonly bus: Bus;
-
-  constructor(bus: Bus, command: string, args: string[]) {
-    this.bus = bus;
-    this.child = spawn(command, args, {
-      cwd: bus.home,
-      env: environment(bus),
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-    });
-    trackChild(this.child, `${bus.home} ${command} ${args.join(" ").slice(0, 100)}`);
-    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.out += text));
-    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.out += text));
-    atEnd(() => this.end());
-  }
-
-  /** Waits until it has printed this. */
-  async prints(text: string): Promise<void> {
-    await waitFor(() => this.out.includes(text), {
-      timeoutMs: 20_000,
-      message: () => `${JSON.stringify(text)}; it printed ${this.out}`,
-    });
-  }
-
-  /** Waits for its end; resolves with the exit code. */
-  async code(): Promise<number | null> {
-    return (await exited(this.child)).code;
-  }
-
-  /** With everything that it started. */
-  async end(): Promise<void> {
-    const { pid } = this.child;
-    if (pid === undefined) return;
-    trackDescendants(pid, join(this.bus.home, "nowhere"));
-    killPid(-pid);
-    await endChild(this.child);
-  }
-}
-
 const example = (bus: Bus, file: string, ...args: string[]): Program =>
   new Program(bus, interpreters[file.split(".")[1] ?? ""] ?? "", [join(examples, file), ...args]);
 
 let posted = 0;
-
-async function post(port: number, fields: Record<string, unknown>): Promise<string> {
-  const body = JSON.stringify({ conversation_id: "page", sender: "ada", ...fields });
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", headers, body });
-  return ((await response.json()) as { id: string }).id;
-}
 
 /** Posts until the program has printed one of them: there is no telling when it has begun to look. */
 async function firstSeen(program: Program, port: number): Promise<void> {
