@@ -1,6 +1,7 @@
 // Loads a connector's module, wherever it lies: in its own process, or in the sandbox's guest.
+import { existsSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { SpoolwayError } from "./errors.ts";
 import { installHint, missingLibraries } from "./libraries.ts";
@@ -43,10 +44,10 @@ export async function loadConnector(
 
 /**
  * Connectors outside this package (in somebody's home folder) import "spoolway/sdk" and its parts ("spoolway/sdk/lines") too: this installation's, wherever they
- * lie. Connectors inside the package know them already, and hooks cost start time and memory.
+ * lie. So do those whose libraries make a package of their folder. The others know them already, and hooks cost start time and memory.
  */
 export function resolveSdkFor(entry: string): void {
-  if (entry.startsWith(packageFolder)) return;
+  if (entry.startsWith(packageFolder) && !existsSync(join(dirname(entry), "package.json"))) return;
   registerHooks({
     resolve: (specifier, context, next) => {
       const part = /^spoolway\/(sdk(?:\/[a-z0-9-]+)?)$/.exec(specifier)?.[1];
