@@ -35,6 +35,8 @@ export interface Draft extends Loose<
    * delivery is a new event.
    */
   key?: readonly string[] | undefined;
+  /** The conversation_id of `reply`, where answers belong elsewhere than to the conversation: MQTT's response topic, the Reply-To of a mail. */
+  answer_to?: string | undefined;
   /** Default "message". */
   kind?: InboundEvent["kind"] | undefined;
   sender?: Loose<Event["sender"]> | undefined;

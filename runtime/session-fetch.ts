@@ -1,4 +1,4 @@
-// fetch as a connector gets it: ends with its session, gives up when nothing comes for 30 s (a large file may take as long as it moves), and says what was wrong.
+// fetch as a connector gets it: ends with its session, gives up when nothing moves for 30 s (a large file may take as long as it moves, up or down), and says what was wrong.
 import { SpoolwayError } from "./errors.ts";
 
 const defaultSilenceMs = 30_000;
@@ -16,19 +16,37 @@ export async function fetchIn(
     silence.abort(new DOMException(`nothing came for ${silenceMs} ms`, "TimeoutError"));
   const signals = [session, silence.signal, ...(init.signal ? [init.signal] : [])];
   const timer = setTimeout(late, silenceMs);
+  const { body } = init;
+  const upload = isStream(body) ? { body: told(body, () => timer.refresh()) } : {};
   try {
-    const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
+    const response = await fetch(input, { ...init, ...upload, signal: AbortSignal.any(signals) });
     return response.body === null ? response : withBody(response, watched(response.body, late, silenceMs));
   } catch (error) {
     // "fetch failed" says nothing: the cause does.
     const { cause } = error as { cause?: NodeJS.ErrnoException };
     if (cause === undefined) throw error;
+    if (cause instanceof SpoolwayError) throw cause; // what was to be sent could not be read
     const message = cause.message || String(cause.code);
     if (unreachable.has(cause.code ?? "")) throw new SpoolwayError("unreachable", message, { cause });
     throw new Error(message, { cause });
   } finally {
     clearTimeout(timer);
   }
+}
+
+function isStream(
+  body: RequestInit["body"],
+): body is AsyncIterable<Uint8Array> & NonNullable<RequestInit["body"]> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/** What is sent, and each time that a piece of it was taken, `moved`. */
+async function* told(pieces: AsyncIterable<Uint8Array>, moved: () => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    moved();
+    yield piece;
+  }
+  moved();
 }
 
 /** Its pieces. Only while somebody waits for one does the time run: who reads slowly is not the other side's silence. */

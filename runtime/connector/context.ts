@@ -53,7 +53,7 @@ const stamps = ["version", "id", "received_at", "connector", "reply"];
 
 async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
   const { connector, inbox, state, status } = parts;
-  const { key, content, ...rest } = draft;
+  const { key, content, answer_to: answerTo, ...rest } = draft;
   const stamp = stamps.find((name) => name in draft);
   if (stamp !== undefined) {
     throw new SpoolwayError("invalid_event", `a draft must not have the key ${stamp}: the runtime sets it`);
@@ -77,7 +77,7 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
     ...(withoutUndefined(rest) as Partial<InboundEvent>), // what is undefined deeper down is absent to validator and JSON
     kind: rest.kind ?? "message",
     ...(content === undefined ? {} : { content: withoutUndefined(stored ?? (content as StoredContent)) }),
-    ...(parts.canSend ? replyTo(connector.name, draft) : {}),
+    ...(parts.canSend ? replyTo(connector.name, draft, answerTo) : {}),
   };
   const bytes = Buffer.from(`${stringify(event)}\n`);
   if (!inbound(event))
@@ -89,12 +89,12 @@ async function deliver(parts: Parts, draft: Draft): Promise<Delivered> {
 }
 
 /** What to copy into an outbox file to answer. */
-function replyTo(instance: string, draft: Draft): Pick<InboundEvent, "reply"> {
+function replyTo(instance: string, draft: Draft, answerTo?: string): Pick<InboundEvent, "reply"> {
   if (draft.conversation === undefined) return {};
   return {
     reply: {
       connector: instance,
-      conversation_id: draft.conversation.id,
+      conversation_id: answerTo ?? draft.conversation.id,
       ...(draft.thread_id === undefined ? {} : { thread_id: draft.thread_id }),
       ...(draft.platform_id === undefined ? {} : { reply_to: draft.platform_id }),
     },
@@ -110,6 +110,9 @@ async function storeContent(parts: Parts, content: NonNullable<Draft["content"]>
   return { ...(content as StoredContent), attachments };
 }
 
+/** Of no use to be asked for again: our own limit, and what the platform does not give out (sdk/remote-file). */
+const omittable = new Set(["too_large", "unavailable"]);
+
 async function storeAttachment({ paths, connector, space }: Parts, attachment: DraftAttachment) {
   const { data, omitIfTooLarge, ...rest } = attachment;
   const described = withoutUndefined(rest);
@@ -119,7 +122,7 @@ async function storeAttachment({ paths, connector, space }: Parts, attachment: D
     const { sha256, size, path } = await storeMedia(paths, data, maxAttachmentBytes, space);
     return { ...described, size, sha256, path };
   } catch (error) {
-    if (omitIfTooLarge !== true || !(error instanceof SpoolwayError) || error.code !== "too_large")
+    if (omitIfTooLarge !== true || !(error instanceof SpoolwayError) || !omittable.has(error.code))
       throw error;
     return { ...described, omitted: error.code };
   }

@@ -30,3 +30,16 @@ const types: Readonly<Record<string, string>> = {
 
 /** By the extension; undefined when it is not known. */
 export const mediaType = (name: string): string | undefined => types[extname(name).slice(1).toLowerCase()];
+
+export type MediaKind = "photo" | "animation" | "video" | "audio" | "voice" | "document";
+const kinds: ReadonlyArray<[RegExp, MediaKind]> = [
+  [/^image\/(?:jpeg|png|webp)$/, "photo"],
+  [/^image\/gif$/, "animation"],
+  [/^video\/mp4$/, "video"],
+  [/^audio\/(?:mpeg|mp4|x-m4a)$/, "audio"],
+  [/^audio\/ogg\b/, "voice"],
+];
+
+/** As what chats show a file of this media type: those that all of them can show; the rest is a document. */
+export const mediaKind = (type = ""): MediaKind =>
+  kinds.find(([pattern]) => pattern.test(type))?.[1] ?? "document";

@@ -1,7 +1,7 @@
 // spoolway/sdk/server: a TCP or TLS connection to the server that a config names, and what went wrong with it in words that say what to do. Connectors that
 // use it give their users the same keys: server, port, tls, tls_verify, tls_ca, tls_fingerprint, tls_cert, tls_key.
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls, TLSSocket } from "node:tls";
+import { checkServerIdentity, type ConnectionOptions, connect as connectTls, TLSSocket } from "node:tls";
 import { SpoolwayError } from "../errors.ts";
 import { type Router, router } from "../sandbox/route.ts";
 import { type Context, reconnect } from "../sdk.ts";
@@ -50,31 +50,62 @@ export function warnInClear(
  * at most 20 s. Errors come as the socket's `error` event; serverProblem puts them into words.
  */
 export function connectServer(config: ServerConfig, ports: Ports, onOpen: () => void): Socket {
-  const { server: host, tls_ca: ca, tls_cert: cert, tls_key: key, tls_fingerprint: pin } = config;
+  const { server: host } = config;
   const port = portOf(config, ports);
   const target = router === undefined ? { host, port } : { host: router.address, port: router.port };
-  const socket = config.tls
-    ? connectTls({
-        ...target,
-        ...(isIP(host) === 0 ? { servername: host } : {}),
-        checkServerIdentity: (_asked, certificate) => checkServerIdentity(host, certificate),
-        rejectUnauthorized: config.tls_verify && pin === undefined,
-        ...(ca === undefined ? {} : { ca }),
-        ...(cert === undefined ? {} : { cert, key: key ?? cert }),
-      })
-    : connectTcp(target);
+  const socket = config.tls ? connectTls({ ...target, ...tlsOptions(config, host) }) : connectTcp(target);
   socket.setNoDelay(true).setKeepAlive(true, keepAliveMs);
   if (router !== undefined) leadThrough(router, socket, host, port);
   const late = setTimeout(() => socket.destroy(new Error("no answer within 20 s")), connectTimeoutMs);
   socket.once("close", () => clearTimeout(late));
   socket.once(config.tls ? "secureConnect" : "connect", () => {
     clearTimeout(late);
-    const seen = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.fingerprint256 : undefined;
-    if (config.tls && pin !== undefined && hex(pin) !== hex(seen ?? ""))
-      socket.destroy(new FingerprintError(seen));
+    const wrong = socket instanceof TLSSocket ? wrongFingerprint(socket, config) : undefined;
+    if (wrong !== undefined) socket.destroy(wrong);
     else onOpen();
   });
   return socket;
+}
+
+/**
+ * STARTTLS: goes on encrypted over a connection that connectServer has opened with `tls: false`, to a server whose certificate is for `name` (of a mail or chat domain; where
+ * the config pins a certificate, that one). Resolves when it stands; rejects with an error for serverProblem, and the socket is destroyed then.
+ */
+export function startTls(socket: Socket, config: ServerConfig, name: string): Promise<TLSSocket> {
+  const secured = connectTls({ socket, ...tlsOptions(config, name) });
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      clearTimeout(late);
+      secured.destroy();
+      reject(error);
+    };
+    const late = setTimeout(() => fail(new Error("no TLS within 20 s")), connectTimeoutMs);
+    secured.once("error", fail);
+    secured.once("close", () => fail(new Error("the connection was closed while TLS began")));
+    secured.once("secureConnect", () => {
+      const wrong = wrongFingerprint(secured, config);
+      if (wrong !== undefined) return fail(wrong);
+      clearTimeout(late);
+      secured.off("error", fail);
+      resolve(secured);
+    });
+  });
+}
+
+function tlsOptions(config: ServerConfig, name: string): ConnectionOptions {
+  const { tls_ca: ca, tls_cert: cert, tls_key: key, tls_fingerprint: pin } = config;
+  return {
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_asked, certificate) => checkServerIdentity(name, certificate),
+    rejectUnauthorized: config.tls_verify && pin === undefined,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert, key: key ?? cert }),
+  };
+}
+
+function wrongFingerprint(socket: TLSSocket, { tls_fingerprint: pin }: ServerConfig): Error | undefined {
+  const seen = socket.getPeerX509Certificate()?.fingerprint256;
+  return pin === undefined || hex(pin) === hex(seen ?? "") ? undefined : new FingerprintError(seen);
 }
 
 /** In a sandbox: through the proxy, whose words are worth more than the ECONNRESET that follows when it refuses. */

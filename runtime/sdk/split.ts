@@ -7,6 +7,8 @@
 export type SizeOf = (text: string) => number;
 
 export const utf8Bytes: SizeOf = (text) => Buffer.byteLength(text, "utf8");
+/** As a string in JSON, without its quotes. */
+export const jsonBytes: SizeOf = (text) => Buffer.byteLength(JSON.stringify(text)) - 2;
 export const utf16Units: SizeOf = (text) => text.length;
 export const codePoints: SizeOf = (text) => Array.from(text).length;
 

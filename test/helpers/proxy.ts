@@ -2,10 +2,11 @@
 //
 //   pass ──▶ delay: bytes are late ──▶ blackhole: connections stay open, nothing moves, new ones are accepted and ignored
 //        ──▶ refuse: new connections are reset; existing ones live until reset()
+//        ──▶ swallow: what the client says arrives, what the server answers does not
 import { createConnection, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { atEnd } from "./children.ts";
 
-export type ProxyMode = "pass" | "blackhole" | "refuse";
+export type ProxyMode = "pass" | "blackhole" | "refuse" | "swallow";
 
 export class Proxy {
   mode: ProxyMode = "pass";
@@ -51,7 +52,7 @@ export class Proxy {
       client.resetAndDestroy();
       return;
     }
-    const upstream = this.mode === "pass" ? createConnection({ port, host }) : undefined;
+    const upstream = this.mode === "blackhole" ? undefined : createConnection({ port, host });
     const pair: [Socket, Socket | undefined] = [client, upstream];
     this.pairs.add(pair);
     client.on("close", () => {
@@ -61,15 +62,16 @@ export class Proxy {
     if (!upstream) return;
     upstream.on("error", () => client.resetAndDestroy());
     upstream.on("close", () => client.destroySoon());
-    this.forward(client, upstream);
-    this.forward(upstream, client);
+    this.forward(client, upstream, false);
+    this.forward(upstream, client, true);
   }
 
-  private forward(from: Socket, to: Socket): void {
+  private forward(from: Socket, to: Socket, isAnswer: boolean): void {
     from.on("data", (bytes) => {
       const write = () => {
         // In a blackhole the bytes are lost for good, as with a cut cable; the connection cannot be used afterwards.
-        if (this.mode !== "blackhole" && !to.destroyed) to.write(bytes);
+        const isLost = this.mode === "blackhole" || (this.mode === "swallow" && isAnswer);
+        if (!isLost && !to.destroyed) to.write(bytes);
       };
       if (this.delayMs > 0) setTimeout(write, this.delayMs);
       else write();

@@ -1,8 +1,10 @@
 // A connector's fetch on a server that is slow, silent, gone: what takes long is read, what says nothing is given up, and the session ends both.
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
+import { SpoolwayError } from "../../../runtime/errors.ts";
 import { fetchIn } from "../../../runtime/session-fetch.ts";
 import { freePort } from "../../helpers/ports.ts";
 
@@ -40,6 +42,36 @@ test("who reads slowly is not the other side's silence", async () => {
   const response = await fetchIn(session, url, {}, silenceMs);
   await sleep(2 * silenceMs);
   expect(await response.text()).toHaveLength(100_000);
+});
+
+test("an upload that takes longer than the silence that is allowed goes through, one that stands still does not", async () => {
+  const url = await serve((request, response) => void request.pipe(response));
+  const slowly = async function* (pauseMs: number): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < 8; n++) {
+      yield Buffer.from(`${n}`);
+      await sleep(pauseMs);
+    }
+  };
+  const upload = (pauseMs: number): RequestInit => ({
+    method: "POST",
+    body: slowly(pauseMs),
+    duplex: "half",
+  });
+  expect(await (await fetchIn(session, url, upload(silenceMs / 4), silenceMs)).text()).toBe("01234567");
+  const late = fetchIn(session, `${url}late`, upload(silenceMs * 2), silenceMs).then((all) => all.text());
+  await expect(late).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+test("an upload whose bytes cannot be read says why", async () => {
+  const url = await serve((request) => void request.resume());
+  const body = Readable.from(
+    (async function* () {
+      yield Buffer.from("half");
+      throw new SpoolwayError("attachment_missing", "somebody removed it");
+    })(),
+  );
+  const upload = fetchIn(session, url, { method: "POST", body, duplex: "half" });
+  await expect(upload).rejects.toMatchObject({ code: "attachment_missing" });
 });
 
 test.for([
