@@ -131,6 +131,10 @@ const mayMutate: Record<string, { names: string[]; why: string }> = {
     names: ["rename", "unlink", "writeFile"],
     why: "takes files out of the user's watched folder, which is not the spool",
   },
+  "runtime/sdk/drop-file.ts": {
+    names: ["rename", "writeFile"],
+    why: "puts files into the spool of another program, which is not ours",
+  },
   "runtime/sdk/unix-socket.ts": {
     names: ["rmSync"],
     why: "removes a connector's own socket that a killed process left, which no rename could replace",

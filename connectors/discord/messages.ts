@@ -1,0 +1,47 @@
+// Messages as requests, each of which counts once: a post has a nonce by which Discord knows it for some minutes, and the rest may be done again.
+import { jsonWithFiles } from "spoolway/sdk/multipart";
+import { sendPosts } from "spoolway/sdk/posts";
+import { unless } from "spoolway/sdk/refusals";
+import { shortId } from "spoolway/sdk/short-id";
+import { snowflake } from "spoolway/sdk/snowflakes";
+import type { Files, Message, Send } from "./discord.d.ts";
+
+const limits = { maxText: 2000, maxFiles: 10 };
+const maxNonce = 25;
+const ourMark = "sw";
+
+/** Whether this message was dropped here. */
+export const isOurs = ({ nonce }: Message): boolean => String(nonce).startsWith(ourMark);
+
+export const send: Send = async ({ call, posts }, message, ctx) => {
+  const { action, thread_id, reply_to: message_id, text: content, reaction = "", attachments } = message;
+  const { signal } = ctx;
+  const [, person] = /^user:(\d+)$/.exec(message.conversation_id) ?? [];
+  const body = { recipient_id: person };
+  const direct = person && (await call<{ id: string }>("POST", "/users/@me/channels", { body, signal })).id;
+  const place = thread_id ? "thread_id" : "conversation_id";
+  const channel = `/channels/${snowflake(thread_id ?? direct ?? message.conversation_id, place)}` as const;
+  const allowed_mentions = { parse: ctx.config.mentions, replied_user: true };
+  const request = (json: object, files: Files = []): object => {
+    const form = jsonWithFiles(ctx, "payload_json", json, files, (n) => `files[${n}]`);
+    return { signal, ...(files.length > 0 ? { ...form, passThroughBody: true } : { body: json }) };
+  };
+  if (action === "message") {
+    const reply = message_id ? { message_reference: { message_id, fail_if_not_exists: false } } : {};
+    return sendPosts(posts, message, limits, async ({ text, files }, n) => {
+      const post = { content: text, allowed_mentions, ...(n === 0 ? reply : {}) };
+      const nonce = shortId(maxNonce, ourMark, message.id, n, channel, post, files);
+      const sent = request({ ...post, nonce, enforce_nonce: true }, files);
+      return (await call<Message>("POST", `${channel}/messages`, sent)).id;
+    });
+  }
+  if (action === "typing") return void (await call("POST", `${channel}/typing`, { signal }));
+  const id = snowflake(message.target?.platform_id, "target.platform_id");
+  const target = `${channel}/messages/${id}` as const;
+  const emoji = encodeURIComponent(reaction);
+  const gone = ctx.mayHaveBeenSent ? /\(10008\)$/ : /^$/; // an earlier try may have deleted it
+  if (action === "edit") await call("PATCH", target, request({ content, allowed_mentions }, attachments));
+  else if (action === "react") await call("PUT", `${target}/reactions/${emoji}/@me`, { signal });
+  else await call("DELETE", target, { signal }).catch(unless(gone));
+  return { platform_id: id };
+};

@@ -1,0 +1,65 @@
+// Matrix: the rooms of an account, both ways, without encryption. events.ts is what comes in, send.ts what goes out; sdk/matrix-sync is where we are and what happened there.
+import { type Context, defineConnector } from "spoolway/sdk";
+import { JsonApi, judgeBy, path } from "spoolway/sdk/http-api";
+import { Joins } from "spoolway/sdk/joins";
+import { follow, type MatrixSession, readNews, timeline } from "spoolway/sdk/matrix-sync";
+import { RoomBook } from "spoolway/sdk/room-book";
+import { toDraft } from "./events.ts";
+import type { Config } from "./manifest.d.ts";
+import { send } from "./send.ts";
+
+export interface Session extends MatrixSession {
+  ctx: Context<Config>;
+  /** Where a first sync begins. */
+  now: string;
+}
+
+const judge = judgeBy({
+  code: ({ errcode }) => errcode,
+  words: ({ error }) => error,
+  waitMs: ({ retry_after_ms }) => retry_after_ms,
+  stop: {
+    401: "Log in anew, as the README says, and put the access token into connectors.yml.",
+    "M_(USER|CONSENT)_.*": "Log in with another client: it says what the account needs.",
+  },
+  reject: { 403: "Invite the account into the room and let it do this there, then: spoolway failed retry" },
+});
+
+export default defineConnector<Config, Session>({
+  async connect(ctx) {
+    const { homeserver, access_token, accept_invites, rooms: wanted } = ctx.config;
+    const authorization = `Bearer ${access_token}`;
+    const api = new JsonApi(ctx, new URL("/_matrix", homeserver).href, { authorization }, judge);
+    const join = (room: string) => api.call("POST", path`/client/v3/join/${room}`, { json: {} });
+    const [joins, rooms] = [new Joins(ctx, join, accept_invites), new RoomBook(ctx)];
+    const me = (await whoAmI(api)).user_id;
+    const snapshot = await readNews(api, undefined, 1, 0);
+    const session = { api, ctx, me, now: snapshot.next_batch, joins, rooms };
+    follow(session, snapshot);
+    joins.want(...wanted.filter((room) => !rooms.has(room)));
+    return session;
+  },
+
+  /** Holds a request until something happens. The cursor begins with the account: a token of another one means nothing. */
+  async sync(session, since = "", ctx) {
+    const [whose, token] = since.split(" ");
+    // What was said before the first start is not for us.
+    if (whose !== session.me || !token) return { cursor: `${session.me} ${session.now}`, more: true };
+    await session.joins.run();
+    const news = await readNews(session.api, token, ctx.limit, ctx.config.poll_s * 1000);
+    for (const [id, isNew] of follow(session, news)) {
+      const room = news.rooms?.join?.[id] ?? news.rooms?.leave?.[id] ?? {};
+      for await (const shown of timeline(session, id, room, isNew, token, ctx.limit)) {
+        const draft = await toDraft(shown, id, session);
+        if (draft !== undefined) await ctx.deliver(draft);
+      }
+    }
+    return { cursor: `${session.me} ${news.next_batch}`, more: true };
+  },
+
+  send,
+  probe: async ({ api }) => void (await whoAmI(api)),
+});
+
+const whoAmI = (api: JsonApi) =>
+  api.read<{ user_id: string }>("/client/v3/account/whoami", {}, AbortSignal.timeout(10_000));

@@ -1,0 +1,35 @@
+// MQTT 5 on the wire, by mqtt-packet, the codec of MQTT.js, and its reason codes (reasons.json), of which those from 128 on are a no.
+import { generate, type IConnackPacket, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import type { KeptProtocol } from "spoolway/sdk/kept-session";
+import { ReasonCodes } from "spoolway/sdk/reason-codes";
+import table from "./reasons.json" with { type: "json" };
+
+export const reasons = new ReasonCodes(table);
+
+/** With what the broker adds in words. */
+export function reasonOf(packet: Packet): [code: number, said: string | undefined] {
+  const { reasonCode = 0, properties } = packet as IConnackPacket; // the same in all that have one
+  return [reasonCode, properties?.reasonString];
+}
+
+export const protocol: KeptProtocol<Packet> = {
+  name: "MQTT 5",
+  ports: { plain: 1883, tls: 8883 },
+  encode: (packet) => generate(packet, { protocolVersion: 5 }),
+  decoder(take, fail) {
+    const packets = parser({ protocolVersion: 5 }).on("packet", take).on("error", fail);
+    return (bytes) => void packets.parse(bytes);
+  },
+  answerName: ({ cmd, messageId = "" }) => (/^pub(lish|rel)$/.test(cmd) ? undefined : `${cmd} ${messageId}`),
+  ending: (said, who) => (said.cmd === "disconnect" ? reasons.ended(who, ...reasonOf(said)) : undefined),
+  farewell: { cmd: "disconnect", reasonCode: 0 },
+  ping: { cmd: "pingreq" },
+  pong: "pingresp ",
+  welcome: "connack ",
+  enter(welcome, hello, who) {
+    const { sessionPresent: isKept, reasonCode, properties = {} } = welcome as IConnackPacket;
+    if (reasonCode) throw reasons.refusedLogin(who, ...reasonOf(welcome));
+    const { serverKeepAlive: silenceS = (hello as IConnectPacket).keepalive, receiveMaximum } = properties;
+    return { isKept, maxNumber: 65_535, maxUnderWay: receiveMaximum, beatMs: (silenceS ?? 60) * 500 };
+  },
+};

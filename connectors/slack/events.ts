@@ -1,0 +1,85 @@
+// What Slack says as events. An envelope is acknowledged only when its event is durable: until then Slack gives it again, also to the next session, for some minutes.
+import { type Draft, type DraftAttachment, reconnect, stop } from "spoolway/sdk";
+import type { History } from "spoolway/sdk/catch-up";
+import { emojiOf } from "spoolway/sdk/emoji-names";
+import { isoTime } from "spoolway/sdk/iso-time";
+import { mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
+import { isNoPage, remoteFile } from "spoolway/sdk/remote-file";
+import type { Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
+
+export async function receive({ missed, socket, ...slack }: Slack): Promise<void> {
+  await missed.done;
+  for await (const { type, reason, envelope_id, payload } of socket) {
+    if (reason === "link_disabled") throw stop("Socket Mode is off", "Switch it on: api.slack.com/apps");
+    if (type === "disconnect") throw reconnect(`Slack asks to connect again: ${reason}`);
+    if (envelope_id === undefined || payload === undefined) continue;
+    const { event_id, event = { ...payload, token: undefined } } = payload; // the secret of old webhooks
+    const draft = await draftOf(event, event_id ?? payload.trigger_id ?? envelope_id, slack);
+    if (draft) await slack.ctx.deliver(draft);
+    await socket.send({ envelope_id });
+  }
+}
+
+/** What was said while no session was open, and Slack does not say again. */
+export function history({ api, ...slack }: Slack): History<Room> {
+  const types = { types: "public_channel,private_channel,mpim,im", exclude_archived: true };
+  const rooms = () => api.list("channels", "users.conversations", types);
+  const read = async ({ id: channel }: Room, sinceS: number) => {
+    const place = { channel, oldest: sinceS.toFixed(6) };
+    const all = await api.list("messages", "conversations.history", place);
+    for (const { ts } of all.filter(({ reply_count }) => reply_count))
+      all.push(...(await api.list("messages", "conversations.replies", { ...place, ts })));
+    all.sort((a, b) => Number(a.ts) - Number(b.ts));
+    return Promise.all(all.map((one) => draftOf({ ...one, channel }, one.ts, slack)));
+  };
+  return { clockAheadMs: api.clockAheadMs, hoursMax: slack.ctx.config.catch_up_hours, rooms, read };
+}
+
+const said = [undefined, "file_share", "bot_message", "me_message", "thread_broadcast"];
+const idOf = (one?: string | { id: string }): string | undefined => (typeof one === "object" ? one.id : one);
+
+/** Undefined where nothing happened that people see: a link got its preview. `id`: Slack's own of what happened. */
+async function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
+  const { type, subtype, ts = event.event_ts ?? "", message, previous_message: before, item } = event;
+  const channel = idOf(event.channel) ?? event.channel_id ?? item?.channel ?? "";
+  const { is_im, is_mpim, name }: Partial<Room> = (await slack.rooms.get(channel)) ?? {
+    is_im: channel[0] === "D",
+  };
+  const room = { id: channel, type: is_im ? "direct" : is_mpim ? "group" : "channel", name } as const;
+  const occurred_at = isoTime(Number(ts) * 1000);
+  const { user, user_id, bot_id: botId, username, bot_profile: bot } = message ?? event;
+  const sender = await slack.people.sender({ id: idOf(user) ?? user_id, botId, name: username ?? bot?.name });
+  const base: Draft = { raw: event, conversation: channel ? room : undefined, occurred_at, sender };
+  const on = (to: string, how: string) => ({ ...base, key: [channel, to, how], target: { platform_id: to } });
+  if (type === "app_mention" || (type === "message" && said.includes(subtype)))
+    return { ...base, key: [channel, ts], ...(await saidIn({ ...event, ts }, slack)) };
+  if (subtype === "message_deleted" || [subtype, message?.subtype].includes("tombstone"))
+    return { ...on(event.deleted_ts ?? message?.ts ?? ts, "deleted"), kind: "delete", sender: undefined };
+  const isSame = message?.text === before?.text && message?.edited?.ts === before?.edited?.ts;
+  if (message && isSame) return undefined;
+  const edit = message && on(message.ts, message.edited?.ts ?? id);
+  if (message) return { ...edit, kind: "edit", ...(await saidIn(message, slack)) };
+  const [isMember, deed] = /^member_(joined|left)_channel$/.exec(type) ?? [];
+  const kind = isMember ? "membership" : type === "reaction_added" ? "reaction" : "event";
+  if (item?.ts) return { ...on(item.ts, id), kind, content: { reaction: emojiOf(event.reaction ?? "") } };
+  const words = isMember ? [sender?.username, deed] : [event.command, mrkdwnToText(event.text ?? "")];
+  const text = words.filter(Boolean).join(" ");
+  return { ...base, kind, key: [channel, type === "message" ? ts : id], content: { text, format: "plain" } };
+}
+
+/** What a message says. To answer one is, in Slack, to write into the thread below it. */
+async function saidIn(message: Omit<Message, "channel">, { ctx, me, people }: Known): Promise<Draft> {
+  const { ts: platform_id, thread_ts, blocks, files } = message;
+  const read = await readMrkdwn(message.text ?? "", blocks, (id) => people.nameOf(id));
+  const thread_id = thread_ts === platform_id ? undefined : thread_ts;
+  const attachments = files?.map((file) => attachmentOf(file, ctx));
+  const content = { text: read.text, format: "plain" as const, attachments };
+  const mentions_me = read.users.includes(me.user_id);
+  return { platform_id, thread_id, reply_to: thread_id, mentions_me, content };
+}
+
+function attachmentOf(file: SlackFile, { config, ...ctx }: Slack["ctx"]): DraftAttachment {
+  const { id, name = id, size, mimetype: mediaType, url_private_download: url = "" } = file;
+  const there = { platform: config.api_url, headers: { authorization: `Bearer ${config.bot_token}` } };
+  return remoteFile(ctx, { name, url, size, mediaType, ...there, isFile: isNoPage(mediaType) });
+}

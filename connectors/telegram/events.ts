@@ -1,0 +1,67 @@
+// Updates of the Bot API as events. All have some of a chat, a sender and a time; what is not known here is an `event` with everything in `raw`.
+import type { Chat, Message, MessageEntity, ReactionType, Update, User } from "grammy/types";
+import type { Context, Draft } from "spoolway/sdk";
+import { chatUpdate, type Person } from "spoolway/sdk/chat-update";
+import { platformFile } from "spoolway/sdk/platform-file";
+import type { Session } from "./api.ts";
+import type { Config } from "./manifest.d.ts";
+
+type Change = { new_chat_member?: { user: User; status: string }; new_reaction?: ReactionType[] };
+type Body = Partial<Message> & Change & { user?: User; actor_chat?: Chat; message?: Message; data?: string };
+type Media = { file_id: string; file_size?: number; file_name?: string; mime_type?: string };
+
+const files = ["animation", "document", "video", "audio", "voice", "video_note", "sticker"] as const;
+/** What people say has one of these, or a file; other messages are notes of what happened. */
+const said = /^(?:text|contact|location|venue|poll|dice|story|game|checklist|rich_message|paid_media)$/;
+
+export async function toDrafts(update: Update, session: Session, ctx: Context<Config>): Promise<Draft[]> {
+  const { update_id, ...kinds } = update;
+  const [[name, body] = ["", {}]] = Object.entries(kinds) as Array<[string, Body]>;
+  const { chat = body.message?.chat, message_thread_id: topic, date, edit_date: seconds = date } = body;
+  const { sticker, poll, new_chat_title: title, data } = body;
+  const { text = body.caption ?? sticker?.emoji ?? poll?.question ?? title ?? data, reply_to_message } = body;
+  const by = body.sender_chat ?? body.actor_chat ?? body.from ?? body.user;
+  const { user, status } = body.new_chat_member ?? {}; // another status than these is a new rank
+  const gone = body.left_chat_member ?? (status === "left" || status === "kicked" ? user : undefined);
+  const attachment = await attachmentOf(body, session, ctx);
+  const isSaid = attachment !== undefined || Object.keys(body).some((key) => said.test(key));
+  const kind = body.new_reaction ? "reaction" : isSaid ? "message" : "event";
+  const type = chat?.type === "private" ? "direct" : chat?.type === "channel" ? "channel" : "group";
+  const answered = reply_to_message?.message_id; // in a topic: the message that began it, if nothing else
+  return chatUpdate({
+    kind: name.startsWith("edited_") ? "edit" : kind,
+    ...{ update: update_id, name, message: body.message_id, seconds, text, attachment, raw: update },
+    ...{ me: session.me.id, by: by && personOf(by), gone: gone && personOf(gone) },
+    came: user && status === "member" ? [personOf(user)] : body.new_chat_members?.map(personOf),
+    chat: chat && { id: chat.id, type, name: personOf(chat).name },
+    thread: body.is_topic_message ? topic : undefined,
+    answers: answered === topic ? undefined : answered,
+    mentionsMe: (body.entities ?? body.caption_entities)?.some((one) => names(one, text ?? "", session)),
+    reaction: body.new_reaction?.map((one) => (one.type === "emoji" ? one.emoji : one.type)).join(" "),
+  });
+}
+
+function personOf(who: User | Chat): Person {
+  const names = "first_name" in who ? [who.first_name, who.last_name] : [who.title];
+  const isBot = "is_bot" in who ? who.is_bot : undefined;
+  return { id: who.id, name: names.filter(Boolean).join(" "), username: who.username, isBot };
+}
+
+/** Whether it names us: @us, a link to us, or a command for us. */
+function names(entity: MessageEntity, text: string, { me }: Session): boolean {
+  if (entity.type === "text_mention") return entity.user.id === me.id;
+  const words = text.slice(entity.offset, entity.offset + entity.length).toLowerCase();
+  return /^(?:mention|bot_command)$/.test(entity.type) && words.endsWith(`@${me.username.toLowerCase()}`);
+}
+
+async function attachmentOf(body: Body, { api }: Session, ctx: Context<Config>) {
+  const { api_url, token, files: folder } = ctx.config;
+  const kind = files.find((one) => body[one] !== undefined) ?? "photo";
+  const media: Media | undefined = kind === "photo" ? body.photo?.at(-1) : body[kind]; // the last is the largest
+  if (media === undefined) return undefined;
+  const { file_name: name, file_size: size, mime_type: mediaType } = media;
+  return platformFile(ctx, { name, kind, size, mediaType }, async () => {
+    const { file_path: path = "" } = await api.getFile({ file_id: media.file_id });
+    return path.startsWith("/") ? { path, folder } : { url: `${api_url}/file/bot${token}/${path}` };
+  });
+}

@@ -1,0 +1,81 @@
+// spoolway/sdk/remote-file: a file that the platform keeps at a URL, as an attachment of an event. It is fetched only when the event is new, and streamed; one
+// that the platform does not give out (any more) leaves the event with `omitted`, since it would be the same the next time.
+import { Readable } from "node:stream";
+import { type Context, type DraftAttachment, reconnect, reject } from "../sdk.ts";
+
+export interface RemoteFile {
+  name: string;
+  url: string;
+  /** With the credentials: only for a URL that is the platform's own, see `platform`. */
+  headers?: Record<string, string>;
+  /** A URL of the platform's: what lies on a host that is neither this one's nor below it is left out, and nothing is asked of it. */
+  platform?: string;
+  /** Bytes, where the platform tells. */
+  size?: number | undefined;
+  mediaType?: string | undefined;
+  /** Whether this answer is the file. Default: its status is 2xx. */
+  isFile?: (response: Response) => boolean;
+  /**
+   * Failures that would be the same the next time, besides refusals: where the platform has to fetch it from somebody else, whose server may be gone for ever. Default: none; 429, 5xx and broken
+   * connections are worth another try.
+   */
+  isGone?: (failure: { status?: number; error?: unknown }) => boolean;
+  /** Default manual: no redirect is followed. The credentials are never sent to another host. */
+  redirect?: NonNullable<RequestInit["redirect"]>;
+}
+
+/** For isGone, where the platform passes on what other servers keep: they give an error, or nothing at all. */
+export function isElsewhere({ status = 0, error }: { status?: number; error?: unknown }): boolean {
+  return status === 502 || status === 504 || (error as Error | undefined)?.name === "TimeoutError";
+}
+
+/** The attachment. Its stream rejects with `unavailable` where the platform refuses it, and with reconnect where the connection breaks. */
+export function remoteFile({ fetch }: Pick<Context, "fetch">, file: RemoteFile): DraftAttachment {
+  const { name, size, mediaType, url, platform } = file;
+  if (!URL.canParse(url) || !isBelow(new URL(url), platform))
+    return { name, ...(url === "" ? {} : { url }), omitted: "unavailable" };
+  return {
+    name,
+    ...(size === undefined ? {} : { size }),
+    ...(mediaType === undefined ? {} : { media_type: mediaType }),
+    data: Readable.from(bytesOf(fetch, file), { objectMode: false }),
+    omitIfTooLarge: true,
+  };
+}
+
+/** A host that only ends like the platform's is somebody else's, and what is encrypted there stays so. */
+function isBelow({ protocol, hostname }: URL, platform: string | undefined): boolean {
+  if (platform === undefined) return true;
+  const own = new URL(platform);
+  return protocol === own.protocol && (hostname === own.hostname || hostname.endsWith(`.${own.hostname}`));
+}
+
+/** For `isFile`: the file of that type, and not the page to log in that some platforms answer with instead. */
+export function isNoPage(mediaType = ""): (response: Response) => boolean {
+  const isPage = mediaType.startsWith("text/html");
+  return ({ ok, headers }) => ok && (isPage || !headers.get("content-type")?.startsWith("text/html"));
+}
+
+async function* bytesOf(
+  fetch: Context["fetch"],
+  { url, headers = {}, name, isFile = ({ ok }) => ok, isGone = () => false, redirect = "manual" }: RemoteFile,
+): AsyncGenerator<Uint8Array> {
+  try {
+    const response = await fetch(url, { headers, redirect });
+    const { status } = response;
+    if ((status === 429 || status >= 500) && !isGone({ status })) {
+      await response.body?.cancel();
+      throw new Error(`answered ${status}`);
+    }
+    if (!isFile(response) || response.body === null) {
+      await response.body?.cancel();
+      throw reject(`the platform does not give out ${name} (${status})`, "unavailable");
+    }
+    yield* response.body;
+  } catch (error) {
+    if ((error as { fate?: string }).fate === "reject") throw error;
+    if (isGone({ error })) throw reject(`${name} did not come: ${(error as Error).message}`, "unavailable");
+    // Named, or the spool would take the network's ECONNRESET for one of its own disk's errors.
+    throw reconnect(`could not fetch ${name}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,151 @@
+// What only Slack has, coming in: acknowledgements and repeats, retries into another session, threads and limits while catching up, events that are none, other people's hosts.
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, test } from "vitest";
+import { atEnd } from "../helpers/children.ts";
+import { botToken } from "../helpers/servers/slack.ts";
+import { general, startSlack } from "../helpers/servers/slackBus.ts";
+import { waitFor } from "../helpers/wait.ts";
+
+describe("slack, in", { timeout: 120_000 }, () => {
+  test("an envelope is acknowledged when its event is on the disk, and not before", async () => {
+    const { slack, bus } = await startSlack();
+    const thereAtAck: number[] = [];
+    slack.sockets.mayTakeAck = () => {
+      thereAtAck.push(bus.list("inbox").length);
+      return true;
+    };
+    for (let n = 1; n <= 5; n += 1) slack.say(general, `message ${n}`);
+    await waitFor(() => slack.sockets.acknowledged.length === 5, { message: "five acknowledgements" });
+    for (const [before, files] of thereAtAck.entries()) expect(files).toBeGreaterThan(before);
+    expect(slack.sockets.faults).toEqual([]);
+  });
+
+  test("what Slack repeats because an acknowledgement was lost is one file, also in another process", async () => {
+    const { slack, bus } = await startSlack((fresh) => {
+      fresh.sockets.ackMs = 300;
+      fresh.sockets.retryMs = [0, 200, 400, 800, 1600, 3200];
+    });
+    slack.sockets.mayTakeAck = () => false;
+    slack.say(general, "again and again");
+    await bus.waitForEvent("again and again");
+    await bus.killConnector("slack");
+    slack.sockets.mayTakeAck = () => true;
+    await waitFor(() => slack.sockets.acknowledged.length > 0, { message: "an acknowledgement" });
+    slack.say(general, "after");
+    await bus.waitForEvent("after");
+    expect(bus.events("again and again")).toHaveLength(1);
+  });
+
+  test("a mention comes as two events of Slack's and is one of ours", async () => {
+    const { slack, bus } = await startSlack();
+    const text = `<@${slack.bot.id}> help &amp; <https://x.org|tips>, <@${slack.ada.id}> says <!here>`;
+    const said = slack.post(slack.channel(general), { user: slack.ada.id, text });
+    slack.emit({ ...slack.inRoom(slack.channel(general), said), type: "app_mention" });
+    slack.say(general, "after");
+    await bus.waitForEvent("after");
+    const [event, ...more] = bus.events("@spool help & tips (https://x.org), @ada says @here");
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({ kind: "message", mentions_me: true, platform_id: said.ts });
+  });
+
+  test("a preview is no edit; a deleted root of a thread is a deletion", async () => {
+    const { slack, bus } = await startSlack();
+    const room = slack.channel(general);
+    const said = slack.say(general, "see x.org");
+    const changed = { subtype: "message_changed", ts: slack.store.newTs(), previous_message: said };
+    slack.emit({ ...slack.inRoom(room, changed), message: { ...said, attachments: [{ title: "X" }] } });
+    slack.emit({
+      ...slack.inRoom(room, changed),
+      message: { ...said, text: "This message was deleted.", subtype: "tombstone" },
+    });
+    slack.say(general, "after");
+    await bus.waitForEvent("after");
+    expect(bus.events().map(({ kind }) => kind)).toEqual(["message", "delete", "message"]);
+    expect(bus.events()[1]?.target).toEqual({ platform_id: said.ts });
+  });
+
+  test("answers in threads that were missed come too, in order; the limit of a method is kept, and what is said meanwhile does not wait for it", async () => {
+    const { slack, bus } = await startSlack();
+    const text = "before";
+    slack.say(general, text);
+    await bus.waitForEvent(text);
+    await bus.stop();
+    const root = slack.say(general, "root");
+    slack.say(general, "other");
+    slack.say(general, "answer", { thread_ts: root.ts });
+    slack.impose(4, "conversations.history");
+    await bus.start();
+    slack.say("C0RANDOM", "now");
+    await bus.waitForEvent("now");
+    expect(bus.events("root")).toEqual([]);
+    await bus.waitForEvent("answer", { timeoutMs: 30_000 });
+    const texts = bus.events().map(({ content }) => content?.text);
+    expect(texts.filter((one) => one !== "now")).toEqual(["before", "root", "other", "answer"]);
+    expect(bus.events("answer")[0]).toMatchObject({ thread_id: root.ts, reply_to: root.ts });
+    expect(slack.early).toBe(0);
+  });
+
+  test("names that cannot be looked up, and histories that are not shown, keep nothing away", async () => {
+    const { slack, bus } = await startSlack((fresh) => {
+      fresh.scopes.delete("users:read");
+      fresh.scopes.delete("channels:history");
+    });
+    await bus.restart();
+    slack.say(general, "hello");
+    const event = await bus.waitForEvent("hello");
+    expect(event.sender).toMatchObject({ id: slack.ada.id, username: slack.ada.id, is_self: false });
+    await waitFor(() => /history\.refused.*channels:history/.test(bus.logs()), {
+      message: "the log to say why",
+    });
+    expect(bus.connector("slack")?.state).toBe("live");
+  });
+
+  test("a file that Slack does not give out, or that lies elsewhere, is left out, and nobody else gets the token", async () => {
+    const asked: unknown[] = [];
+    const elsewhere = createServer((request, response) => {
+      asked.push(request.headers);
+      response.end("hello");
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, "localhost", resolve));
+    atEnd(() => void elsewhere.close());
+    const { slack, bus } = await startSlack((fresh) => fresh.scopes.delete("files:read"));
+    const ours = slack.files.put(`http://${slack.publicHost}`, "ours.txt", 3, () => [Buffer.from("abc")]);
+    const { port } = elsewhere.address() as AddressInfo;
+    const foreign = { ...ours, name: "foreign.txt", url_private_download: `http://localhost:${port}/a` };
+    slack.say(general, "two files", { subtype: "file_share", files: [ours, foreign] });
+    const event = await bus.waitForEvent("two files");
+    const omitted = { omitted: "unavailable" };
+    expect(event.content?.attachments).toEqual([
+      expect.objectContaining({ name: "ours.txt", ...omitted }),
+      expect.objectContaining({ name: "foreign.txt", ...omitted }),
+    ]);
+    expect(asked).toEqual([]);
+  });
+
+  test("asked to connect again it does, and nothing is lost; with Socket Mode off it stops and says so", async () => {
+    const { slack, bus } = await startSlack();
+    slack.sockets.disconnect("refresh_requested");
+    slack.say(general, "meanwhile");
+    await bus.waitForEvent("meanwhile", { timeoutMs: 30_000 });
+    await waitFor(() => slack.requests.filter((one) => one === "apps.connections.open").length === 2);
+    await bus.waitForConnector("slack", "live");
+    slack.sockets.disconnect("link_disabled");
+    const status = await bus.waitForConnector("slack", "stopped", { timeoutMs: 30_000 });
+    expect(status.user_action).toContain("Switch it on");
+  });
+
+  test("no token and no secret lies in the spool or in the log", async () => {
+    const { slack, bus } = await startSlack();
+    slack.say(general, "hello");
+    slack.sockets.emit("slash_commands", {
+      token: "verification-secret",
+      command: "/hi",
+      channel_id: general,
+    });
+    await bus.waitForEvent("/hi");
+    const grep = ["-rlE", `verification-secret|${botToken}|xapp-1`, bus.spool, `${bus.home}/bus.log`];
+    expect(() => execFileSync("grep", grep)).toThrow(expect.objectContaining({ status: 1 }));
+  });
+});

@@ -1,0 +1,136 @@
+// What only Slack has, going out: messages of several requests that are cut in the middle, limits of a channel, Block Kit and markdown, people's ids, refusals by name.
+import { describe, expect, test } from "vitest";
+import { general, startSlack } from "../helpers/servers/slackBus.ts";
+import { shown } from "../helpers/servers/slackStore.ts";
+import { waitFor } from "../helpers/wait.ts";
+
+const threeParts = ["a", "b", "c"].map((letter) => letter.repeat(3900)).join("\n");
+const first = (texts: string[]): string => texts.map((text) => text[0]).join("");
+
+describe("slack, out", { timeout: 120_000 }, () => {
+  test("asked to wait in the middle of a long text, it goes on with the next part", async () => {
+    const { slack, bus } = await startSlack((fresh) => (fresh.postBurst = 1));
+    const id = bus.send("slack", { conversation_id: general, text: threeParts });
+    const receipt = await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    expect(first(slack.texts(general))).toBe("abc");
+    expect(receipt.platform_ids).toEqual(slack.channel(general).messages.map(({ ts }) => ts));
+    expect(slack.early).toBe(0);
+  });
+
+  test("a channel that is full delays what goes there, and nothing is sent twice", async () => {
+    const { slack, bus } = await startSlack((fresh) => (fresh.postBurst = 2));
+    const texts = ["1", "2", "3", "4"];
+    const ids = texts.map((text, n) => {
+      bus.drop("slack", { id: `full-${n}`, conversation_id: general, text }, `${n}.json`);
+      return `full-${n}`;
+    });
+    for (const id of ids) await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    expect(slack.texts(general)).toEqual(texts);
+    expect(slack.early).toBe(0);
+  });
+
+  test("killed in the middle of a long text, it sends what is missing", async () => {
+    const { slack, bus } = await startSlack((fresh) => (fresh.postBurst = 2));
+    const id = bus.send("slack", { conversation_id: general, text: threeParts });
+    await waitFor(() => slack.texts(general).length === 2, { message: "two parts" });
+    await bus.killConnector("slack");
+    await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    expect(first(slack.texts(general))).toBe("abc");
+  });
+
+  test("killed between Slack's yes to a file and the receipt, it shares nothing twice", async () => {
+    const { slack, bus } = await startSlack();
+    bus.drop("slack", Buffer.from("some bytes"), "a.txt");
+    slack.swallows = true;
+    const given = { conversation_id: general, attachments: [{ path: "a.txt" }] };
+    const id = bus.send("slack", given);
+    await waitFor(() => slack.channel(general).messages.length === 1, { message: "the file" });
+    process.kill(bus.connector("slack")?.pid ?? 0, "SIGKILL");
+    slack.swallows = false;
+    const receipt = await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    expect(receipt).toMatchObject({ reconciled: true, platform_id: slack.channel(general).messages[0]?.ts });
+    expect(slack.channel(general).messages).toHaveLength(1);
+  });
+
+  test("in a thread it looks into the thread for what may have arrived", async () => {
+    const { slack, bus } = await startSlack();
+    const root = slack.say(general, "root");
+    slack.swallows = true;
+    const id = bus.send("slack", { conversation_id: general, thread_id: root.ts, text: "answer" });
+    await waitFor(() => slack.texts(general).includes("answer"));
+    process.kill(bus.connector("slack")?.pid ?? 0, "SIGKILL");
+    slack.swallows = false;
+    await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    expect(slack.texts(general)).toEqual(["root", "answer"]);
+  });
+
+  test("what Slack could take for markup is shown as it was written; markdown and blocks are Slack's to show", async () => {
+    const { slack, bus } = await startSlack();
+    const blocks = [{ type: "divider" }];
+    const messages = [
+      { text: "<!channel> <@U0BOB> & <https://x.org|x>" },
+      { text: "**bold** <!channel>", format: "markdown" },
+      { text: "fallback", meta: { blocks } },
+      { text: "body", subject: "subject" },
+    ];
+    for (const message of messages)
+      await bus.waitForReceipt("slack", bus.send("slack", { conversation_id: general, ...message }));
+    const posted = slack.channel(general).messages;
+    expect(posted.map(shown)).toEqual([messages[0]?.text, messages[1]?.text, "fallback", "subject\nbody"]);
+    expect(posted[0]?.text).toBe("&lt;!channel&gt; &lt;@U0BOB&gt; &amp; &lt;https://x.org|x&gt;");
+    expect(posted[2]?.blocks).toEqual(blocks);
+  });
+
+  test("a person's id stands for the direct messages with them, where an answer begins no thread", async () => {
+    const { slack, bus } = await startSlack();
+    const id = bus.send("slack", { conversation_id: slack.ada.id, text: "only you" });
+    await bus.waitForReceipt("slack", id);
+    expect(slack.texts("D0ADA")).toEqual(["only you"]);
+    slack.say("D0ADA", "thanks");
+    const event = await bus.waitForEvent("thanks");
+    expect(event.conversation).toMatchObject({ id: "D0ADA", type: "direct" });
+    const answer = { conversation_id: "", ...event.reply, text: "welcome" };
+    await bus.waitForReceipt("slack", bus.send("slack", answer));
+    expect(slack.channel("D0ADA").messages.at(-1)?.thread_ts).toBeUndefined();
+  });
+
+  test("reacting twice is reacting once", async () => {
+    const { slack, bus } = await startSlack();
+    const said = slack.say(general, "good news");
+    const given = { conversation_id: general, action: "react", target: { platform_id: said.ts } };
+    for (const reaction of ["🎉", "tada", ":tada:"])
+      await bus.waitForReceipt("slack", bus.send("slack", { ...given, reaction }));
+    expect(slack.channel(general).messages[0]?.reactions).toMatchObject([{ name: "tada", count: 1 }]);
+  });
+
+  test("what is refused says which name Slack has for it, and what to do", async () => {
+    const { slack, bus } = await startSlack();
+    const { ts } = slack.say(general, "mine");
+    const edit = { action: "edit", target: { platform_id: ts }, text: "yours" };
+    const refusals: Array<[Record<string, unknown>, RegExp, RegExp]> = [
+      [{ conversation_id: "C0NOWHERE", text: "x" }, /channel_not_found/, /conversation_id/],
+      [edit, /cant_update_message/, /its own messages/],
+      [{ ...edit, action: "react", reaction: "🦤" }, /invalid_name/, /tada/],
+      [{ ...edit, text: threeParts }, /fit into one message/, /./],
+      [
+        { text: "x", meta: { blocks: Array<object>(51).fill({ type: "divider" }) } },
+        /invalid_blocks/,
+        /Builder/,
+      ],
+      [{ text: "<b>x</b>", format: "html" }, /no HTML/, /./],
+      [{ text: " " }, /no text/, /./],
+    ];
+    for (const [message, words, hint] of refusals) {
+      const id = bus.send("slack", { conversation_id: general, ...message });
+      const dead = await bus.waitForDeadLetter("slack", id);
+      expect(dead.error).toMatch(words);
+      expect(dead.hint).toMatch(hint);
+    }
+    slack.scopes.delete("chat:write");
+    const id = bus.send("slack", { conversation_id: general, text: "x" });
+    const dead = await bus.waitForDeadLetter("slack", id);
+    expect(dead.error).toContain("missing_scope (chat:write)");
+    expect(dead.hint).toContain("install the app again");
+    expect(slack.texts(general)).toEqual(["mine"]);
+  });
+});

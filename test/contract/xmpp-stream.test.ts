@@ -1,0 +1,168 @@
+// XMPP's stream, on a real prosody: encrypted or refused, resumed, and acknowledged only when what came is durable; and whose word it takes for what somebody else said.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Bus, startBus, type Until } from "../helpers/bus.ts";
+import { atEnd } from "../helpers/children.ts";
+import { type Proxy, startProxy } from "../helpers/proxy.ts";
+import { missingServer } from "../helpers/servers/daemon.ts";
+import {
+  makeProsody,
+  password,
+  type Prosody,
+  type ProsodyOptions,
+  rooms,
+} from "../helpers/servers/prosody.ts";
+import { XmppUser } from "../helpers/servers/xmppUser.ts";
+import { waitFor } from "../helpers/wait.ts";
+
+const bot = "bot@localhost";
+const dev = `dev@${rooms}`;
+
+async function startServer(options: Partial<ProsodyOptions> = {}): Promise<Prosody> {
+  const folder = mkdtempSync(join(tmpdir(), "spoolway-xmpp-"));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const server = await makeProsody({ folder, users: ["ada", "bot"], ...options });
+  await server.start();
+  atEnd(() => server.kill());
+  return server;
+}
+
+async function user(server: Prosody, name: string, inRooms: readonly string[] = []): Promise<XmppUser> {
+  const one = await XmppUser.connect(server.port, name, password, inRooms);
+  atEnd(() => one.close());
+  return one;
+}
+
+const entryFor = (port: number, more: Record<string, unknown>): Record<string, unknown> => ({
+  ...{ name: "xmpp", type: "xmpp", jid: bot, password, server: "127.0.0.1", port, tls: false },
+  ...more,
+});
+
+function start(port: number, more: Record<string, unknown> = {}, until: Until = "live"): Promise<Bus> {
+  const retry = { attempts: 8, base: "200ms", max: "1s" };
+  return startBus({ connectors: [entryFor(port, more)], until, defaults: { connector: { retry } } });
+}
+
+const prosodyLog = (server: Prosody): string => readFileSync(join(server.folder, "prosody.log"), "utf8");
+
+/** The connection breaks, and the connector is back. */
+async function breakOff(proxy: Proxy, bus: Bus, meanwhile: () => Promise<unknown>): Promise<void> {
+  proxy.mode = "refuse";
+  proxy.reset();
+  await bus.waitForConnector("xmpp", (now) => now.state === "offline");
+  await meanwhile();
+  proxy.mode = "pass";
+  await bus.waitForConnector("xmpp", "live");
+}
+
+describe.skipIf(missingServer("prosody"))("an XMPP stream", { timeout: 90_000 }, () => {
+  test("is resumed: what came meanwhile comes without any archive, once, and nobody sees us leave", async () => {
+    const server = await startServer({ without: ["mam"] });
+    const ada = await user(server, "ada", [dev]);
+    const proxy = await startProxy(server.port);
+    const bus = await start(proxy.port, { rooms: [dev] });
+    await ada.say(bot, "first");
+    await bus.waitForEvent("first");
+    await breakOff(proxy, bus, async () => {
+      await ada.say(bot, "meanwhile");
+      await ada.say(dev, "meanwhile, in the room", { type: "groupchat" });
+    });
+    await ada.say(bot, "last");
+    await bus.waitForEvent("last");
+    await bus.waitForEvent("meanwhile, in the room");
+    const texts = bus.events().map((one) => one.content?.text);
+    expect(texts.filter((text) => text === "meanwhile")).toHaveLength(1);
+    const left = ada.stanzas.filter(
+      ({ name, attrs }) => name === "presence" && attrs.type === "unavailable" && attrs.from === `${dev}/bot`,
+    );
+    expect(left).toEqual([]);
+    await bus.waitForReceipt("xmpp", bus.send("xmpp", { conversation_id: "ada@localhost", text: "hi" }));
+  });
+
+  test("tells after its resumption what the server has got: that is not sent again, without any archive", async () => {
+    const server = await startServer({ without: ["mam"] });
+    const ada = await user(server, "ada");
+    const proxy = await startProxy(server.port);
+    const bus = await start(proxy.port);
+    proxy.mode = "swallow";
+    const id = bus.send("xmpp", { conversation_id: "ada@localhost", text: "once only" });
+    await ada.saw((one) => one.getChildText("body") === "once only");
+    await breakOff(proxy, bus, async () => undefined);
+    expect(await bus.waitForReceipt("xmpp", id, { timeoutMs: 30_000 })).toMatchObject({ attempts: 2 });
+    expect(ada.messages(bot).filter((one) => one.getChildText("body") === "once only")).toHaveLength(1);
+  });
+
+  test("acknowledges only what is durable: what could not be written comes again after a crash, without any archive", async () => {
+    const server = await startServer({ without: ["mam"] });
+    const ada = await user(server, "ada");
+    const full = { runtime: { min_free_bytes: 2 ** 50 } };
+    const bus = await start(server.port, full);
+    await ada.say(bot, "no room for this", { extra: "<request xmlns='urn:xmpp:receipts'/>" });
+    await waitFor(() => bus.logs().includes("event.delayed"), { message: "a refused delivery" });
+    expect(ada.stanzas.some((one) => one.getChild("received") !== undefined)).toBe(false);
+    bus.configure([entryFor(server.port, {})]);
+    process.kill(bus.connector("xmpp")?.pid ?? 0, "SIGKILL");
+    await bus.waitForEvent("no room for this", { timeoutMs: 30_000 });
+    expect(bus.events("no room for this")).toHaveLength(1);
+    await ada.saw((one) => one.getChild("received", "urn:xmpp:receipts") !== undefined, "the receipt");
+  });
+
+  test("believes copies and archives only from whom they have to come", async () => {
+    const server = await startServer();
+    const ada = await user(server, "ada");
+    const bus = await start(server.port);
+    const inner = `<forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' from='boss@localhost/x' to='${bot}' type='chat' id='x'><body>pay ada</body></message></forwarded>`;
+    await ada.say(bot, undefined, { extra: `<received xmlns='urn:xmpp:carbons:2'>${inner}</received>` });
+    await ada.say(bot, undefined, {
+      extra: `<result xmlns='urn:xmpp:mam:2' queryid='1' id='1'>${inner}</result>`,
+    });
+    const forged = "<stanza-id xmlns='urn:xmpp:sid:0' by='bot@localhost' id='forged'/>";
+    await ada.say(bot, "mine", { extra: forged });
+    await ada.say(bot, "mine, too", { extra: forged });
+    await bus.waitForEvent("mine, too");
+    expect(bus.events().map((one) => one.content?.text)).toEqual(["mine", "mine, too"]);
+  });
+
+  test("without stream management it stops, and says what to turn on", async () => {
+    const server = await startServer({ without: ["smacks"] });
+    const bus = await start(server.port, {}, { xmpp: "stopped" });
+    expect(bus.connector("xmpp")?.user_action).toContain("smacks");
+  });
+
+  test("the same resource twice: the one that is thrown out stops, instead of throwing the other out", async () => {
+    const server = await startServer();
+    const bus = await start(server.port);
+    const other = entryFor(server.port, { name: "other", resource: "spoolway-xmpp" });
+    bus.configure([entryFor(server.port, {}), other]);
+    const status = await bus.waitForConnector("xmpp", "stopped");
+    expect(status.user_action).toContain("resource");
+    await bus.waitForConnector("other", "live");
+  });
+});
+
+describe.skipIf(missingServer("prosody"))("XMPP over TLS", { timeout: 90_000 }, () => {
+  test("STARTTLS and TLS from the first byte, with the CA; refused without it, and never left out", async () => {
+    const server = await startServer({ tls: true });
+    const ca = readFileSync(server.certFile ?? "", "utf8");
+    const secure = { tls: true, tls_ca: ca };
+    const bus = await start(server.port, secure);
+    expect(prosodyLog(server)).toMatch(/Stream encrypted \(TLSv1\.[23]/);
+    const states = async (more: Record<string, unknown>, state: "live" | "offline"): Promise<string> => {
+      bus.configure([entryFor(server.port, { ...more, resource: `r${Math.random()}` })]);
+      const isThere = (now: { state: string; error?: { message?: string } | undefined }): boolean =>
+        now.state === state;
+      const { error } = await bus.waitForConnector("xmpp", isThere, { timeoutMs: 30_000 });
+      return `${error?.code}: ${error?.message}`;
+    };
+    await states({ ...secure, port: server.tlsPort, direct_tls: true }, "live");
+    expect(await states({ tls: true }, "offline")).toContain("tls_untrusted");
+    const pin = "00".repeat(32);
+    expect(await states({ tls: true, tls_fingerprint: pin }, "offline")).toContain("fingerprint");
+    await states({ tls: true, tls_verify: false }, "live");
+    const { port } = await startServer();
+    bus.configure([entryFor(port, { tls: true })]);
+    expect((await bus.waitForConnector("xmpp", "stopped")).user_action).toContain("direct_tls");
+  });
+});

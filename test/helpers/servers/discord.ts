@@ -1,0 +1,286 @@
+// A Discord of our own: the HTTP API with its authentication, limits, buckets and nonces, files, and the gateway (discordGateway.ts), on one port. What happens there is in
+// discordWorld.ts. Written from https://docs.discord.com/developers.
+import { createReadStream } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { freePort } from "../ports.ts";
+import { DiscordGateway } from "./discordGateway.ts";
+import { invalidForm, type Json, Refusal, type StoredFile, World } from "./discordWorld.ts";
+
+interface Bucket {
+  left: number;
+  resetAt: number;
+}
+interface Answer {
+  status: number;
+  body?: unknown;
+}
+interface Posted {
+  body: Json;
+  files: StoredFile[];
+}
+
+const maxFileBytes = 100 << 20; // of a server with the highest boost level
+
+export class Discord {
+  readonly token = "MTE2.R2FtZQ.c3Bvb2x3YXktdGVzdC10b2tlbg";
+  readonly world = new World();
+  readonly gateway = new DiscordGateway(this.world, this.token, () => `ws://127.0.0.1:${this.publicPort}`);
+  port = 0;
+  /** Where clients find us, if not at our port. */
+  publicPort = 0;
+  /** Messages to one channel in one window. */
+  limit = { count: 5, windowMs: 250 };
+  /** Takes messages and never answers. */
+  isSwallowing = false;
+  /** Answers everything with 429 until then. */
+  waitUntil = 0;
+  /** Requests that came although they should have waited. */
+  early = 0;
+  /** Of the next file that is fetched: another answer. */
+  cdnStatus = 200;
+  readonly requests: string[] = [];
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #nonces = new Map<string, string>();
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+
+  async start(): Promise<void> {
+    this.port ||= await freePort();
+    this.publicPort ||= this.port;
+    this.world.cdn = `http://127.0.0.1:${this.publicPort}`;
+    const server = createServer((request, response) => void this.#answer(request, response));
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    this.gateway.attach(server);
+    await new Promise<void>((resolve) => server.listen(this.port, "127.0.0.1", resolve));
+    this.#server = server;
+  }
+
+  /** Dies; a gateway that starts anew knows no session. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    this.gateway.cut({ sessions: false });
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "", "http://localhost");
+    response.on("error", () => undefined); // a client that was killed
+    try {
+      if (url.pathname.startsWith("/attachments/")) return this.#serveFile(url, response);
+      const posted = await postedIn(request);
+      const { status, body } = this.#handle(request, url, posted, response);
+      if (this.isSwallowing && request.method === "POST") return;
+      send(response, status, body);
+    } catch (error) {
+      if (error instanceof Refusal) send(response, error.status, error.body);
+      else if (!request.destroyed) send(response, 500, { message: String(error), code: 0 });
+    }
+  }
+
+  #handle(request: IncomingMessage, url: URL, posted: Posted, response: ServerResponse): Answer {
+    const { method = "GET", headers } = request;
+    this.requests.push(`${method} ${url.pathname}${url.search}`);
+    if (!/^DiscordBot \(.+, .+\)/.test(headers["user-agent"] ?? ""))
+      throw new Refusal(403, 40333, "internal network error");
+    if (headers.authorization !== `Bot ${this.token}`) throw new Refusal(401, 0, "401: Unauthorized");
+    const [, version, path = ""] = /^\/api\/v(\d+)(\/.*)$/.exec(url.pathname) ?? [];
+    if (version !== "10") throw new Refusal(404, 0, "404: Not Found");
+    const waitMs = this.waitUntil - Date.now();
+    if (waitMs > 0 && path !== "/gateway/bot") {
+      this.early += this.#wasTold ? 1 : 0;
+      this.#wasTold = true;
+      throw this.#wait(waitMs, response, "user", { left: 0, resetAt: this.waitUntil });
+    }
+    this.#wasTold = false;
+    const [, channel = "", rest = ""] = /^\/channels\/(\d+)(.*)$/.exec(path) ?? [];
+    if (method === "POST" && rest === "/messages") this.#count(channel, response);
+    return channel === ""
+      ? this.#other(`${method} ${path}`, posted)
+      : this.#ofChannel(method, channel, rest, url, posted);
+  }
+
+  #wasTold = false;
+
+  #count(channel: string, response: ServerResponse): void {
+    this.world.channel(channel);
+    const known = this.#buckets.get(channel);
+    const isOver = known === undefined || known.resetAt <= Date.now();
+    const bucket = isOver ? { left: this.limit.count, resetAt: Date.now() + this.limit.windowMs } : known;
+    this.#buckets.set(channel, bucket);
+    if (bucket.left === 0) {
+      this.early += 1;
+      throw this.#wait(bucket.resetAt - Date.now(), response, "user", bucket);
+    }
+    bucket.left -= 1;
+    this.#limitHeaders(response, bucket);
+  }
+
+  #wait(ms: number, response: ServerResponse, scope: string, bucket: Bucket): Refusal {
+    this.#limitHeaders(response, bucket);
+    response.setHeader("retry-after", String(Math.ceil(ms / 1000)));
+    response.setHeader("x-ratelimit-scope", scope);
+    const refusal = new Refusal(429, 0, "You are being rate limited.");
+    Object.assign(refusal.body, { retry_after: ms / 1000, global: false });
+    return refusal;
+  }
+
+  #limitHeaders(response: ServerResponse, { left, resetAt }: Bucket): void {
+    response.setHeader("x-ratelimit-limit", String(this.limit.count));
+    response.setHeader("x-ratelimit-remaining", String(left));
+    response.setHeader("x-ratelimit-reset", String(resetAt / 1000));
+    response.setHeader("x-ratelimit-reset-after", String(Math.max(0, resetAt - Date.now()) / 1000));
+    response.setHeader("x-ratelimit-bucket", "d721dea6054f6322373d361f98e5c38b");
+  }
+
+  #other(what: string, { body }: Posted): Answer {
+    if (what === "GET /gateway/bot") {
+      const session_start_limit = {
+        total: 1000,
+        remaining: this.gateway.identifiesLeft,
+        reset_after: 3000,
+        max_concurrency: 1,
+      };
+      return {
+        status: 200,
+        body: { url: `ws://127.0.0.1:${this.publicPort}`, shards: 1, session_start_limit },
+      };
+    }
+    if (what !== "POST /users/@me/channels") throw new Refusal(404, 0, "404: Not Found");
+    const { recipient_id } = body;
+    if (typeof recipient_id !== "string")
+      throw invalidForm("recipient_id", "BASE_TYPE_REQUIRED", "This field is required");
+    const known = [...this.world.channels.values()].find((one) => one.recipient_id === recipient_id);
+    return { status: 200, body: known ?? this.world.addChannel({ type: 1, recipient_id }) };
+  }
+
+  #ofChannel(method: string, channel: string, rest: string, url: URL, posted: Posted): Answer {
+    const { world } = this;
+    const found = world.channel(channel);
+    if (method === "GET" && rest === "") return { status: 200, body: found };
+    if (method === "POST" && rest === "/typing") {
+      world.typing.push(channel);
+      return { status: 204 };
+    }
+    if (method === "GET" && rest === "/messages")
+      return { status: 200, body: this.#history(channel, url.searchParams) };
+    if (method === "POST" && rest === "/messages")
+      return { status: 200, body: this.#create(channel, posted) };
+    const [, id = "", more = ""] = /^\/messages\/(\d+)(.*)$/.exec(rest) ?? [];
+    const message = world.message(channel, id);
+    if (method === "PUT" && /^\/reactions\/[^/]+\/@me$/.test(more)) {
+      const emoji = decodeURIComponent(more.split("/")[2] ?? "");
+      if (!/^(\p{Extended_Pictographic}\S*|\w+:\d+)$/u.test(emoji))
+        throw new Refusal(400, 10014, "Unknown Emoji");
+      world.react(message, world.me, emoji);
+      return { status: 204 };
+    }
+    if (more !== "" || !["PATCH", "DELETE"].includes(method)) throw new Refusal(404, 0, "404: Not Found");
+    const isOurs = message.author.id === world.me.id;
+    if (method === "DELETE") {
+      if (!isOurs) throw new Refusal(403, 50013, "Missing Permissions");
+      world.delete(message);
+      return { status: 204 };
+    }
+    if (!isOurs) throw new Refusal(403, 50005, "Cannot edit a message authored by another user");
+    return { status: 200, body: world.edit(message, contentOf(posted.body, message.attachments.length)) };
+  }
+
+  #history(channel: string, query: URLSearchParams): Json[] {
+    const limit = Number(query.get("limit") ?? 50);
+    if (!(limit >= 1 && limit <= 100))
+      throw invalidForm("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.");
+    const after = query.get("after");
+    const all = this.world.messages.get(channel) ?? [];
+    const page =
+      after === null ? all.slice(-limit) : all.filter(({ id }) => BigInt(id) > BigInt(after)).slice(0, limit);
+    return page.toReversed();
+  }
+
+  #create(channel: string, { body, files }: Posted): Json {
+    const content = contentOf(body, files.length);
+    const {
+      nonce,
+      enforce_nonce,
+      message_reference: about,
+    } = body as {
+      nonce?: string;
+      enforce_nonce?: boolean;
+      message_reference?: { message_id: string; fail_if_not_exists?: boolean };
+    };
+    if (nonce !== undefined && nonce.length > 25)
+      throw invalidForm("nonce", "NONCE_TYPE_TOO_LONG", "Must be 25 or fewer in length.");
+    if (files.length > 10)
+      throw invalidForm("files", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.");
+    const size = files.reduce((sum, { bytes }) => sum + (bytes as Uint8Array).byteLength, 0);
+    if (size > maxFileBytes) throw new Refusal(413, 40005, "Request entity too large");
+    const key = `${channel} ${nonce}`;
+    const before = enforce_nonce === true ? this.#nonces.get(key) : undefined;
+    if (before !== undefined) return this.world.message(channel, before);
+    const exists = about && this.world.messages.get(channel)?.some(({ id }) => id === about.message_id);
+    if (about && !exists && about.fail_if_not_exists !== false)
+      throw invalidForm("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
+    const reply = exists
+      ? { type: 19, message_reference: { type: 0, message_id: about?.message_id, channel_id: channel } }
+      : {};
+    const message = this.world.add(
+      channel,
+      this.world.me,
+      content,
+      { ...reply, ...(nonce === undefined ? {} : { nonce }), allowed: body.allowed_mentions },
+      files,
+    );
+    if (nonce !== undefined) this.#nonces.set(key, message.id);
+    return message;
+  }
+
+  #serveFile({ pathname }: URL, response: ServerResponse): void {
+    this.requests.push(`GET ${pathname}`);
+    const file = this.world.files.get(pathname);
+    const status = file === undefined ? 404 : this.cdnStatus;
+    this.cdnStatus = 200;
+    if (file === undefined || status !== 200)
+      return void response.writeHead(status).end("This content is no longer available.");
+    response.writeHead(200, { "content-type": file.mediaType });
+    if (file.bytes instanceof Uint8Array) response.end(file.bytes);
+    else createReadStream(file.bytes.path).pipe(response);
+  }
+}
+
+function contentOf({ content = "" }: Json, files: number): string {
+  if (typeof content !== "string")
+    throw invalidForm("content", "BASE_TYPE_BAD_STRING", "Could not interpret as string.");
+  if (content.trim() === "" && files === 0) throw new Refusal(400, 50006, "Cannot send an empty message");
+  if (Array.from(content).length > 2000)
+    throw invalidForm("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.");
+  return content.trim();
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  if (body === undefined) response.writeHead(status, { "content-type": "text/html; charset=utf-8" }).end();
+  else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+/** What a request carries: JSON, or a form with payload_json and files. */
+async function postedIn(request: IncomingMessage): Promise<Posted> {
+  const bytes = Buffer.concat((await request.toArray()) as Buffer[]);
+  const type = request.headers["content-type"] ?? "";
+  if (bytes.length === 0) return { body: {}, files: [] };
+  if (type.startsWith("application/json"))
+    return { body: JSON.parse(bytes.toString("utf8")) as Json, files: [] };
+  const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
+  const files: StoredFile[] = [];
+  for (const [key, value] of form) {
+    if (typeof value === "string") continue;
+    if (!/^files\[\d+\]$/.test(key)) throw invalidForm(key, "UNKNOWN", "Unknown field");
+    files.push({ name: value.name, mediaType: value.type, bytes: new Uint8Array(await value.arrayBuffer()) });
+  }
+  return { body: JSON.parse(String(form.get("payload_json") ?? "{}")) as Json, files };
+}

@@ -1,0 +1,174 @@
+// What a session is made of that outlives its connection: what is handed over once, what is delivered again, and how messages and codes become bytes and fates.
+import { describe, expect, test } from "vitest";
+import { reject, SpoolwayError, uncertain } from "../../../runtime/sdk.ts";
+import { fingerprint } from "../../../runtime/sdk/fingerprint.ts";
+import { Handover } from "../../../runtime/sdk/handover.ts";
+import { isFlag, isOneOf, isTexts, isWhole, metaOptions } from "../../../runtime/sdk/meta-options.ts";
+import { contentOf, idBytes, idText } from "../../../runtime/sdk/payload.ts";
+import { ReasonCodes } from "../../../runtime/sdk/reason-codes.ts";
+import { type Arrival, Redelivered } from "../../../runtime/sdk/redelivered.ts";
+import { TestContext } from "../../helpers/context.ts";
+
+const context = (): TestContext<object> => new TestContext("sdk", "/", {});
+const limits = { maxNumber: 4, maxUnderWay: 2 };
+
+describe("handover", () => {
+  /** What the other side does: it takes a number once until it is released. */
+  const side = () => {
+    const log: string[] = [];
+    return {
+      log,
+      give: async (number: number, again: boolean) => void log.push(`give ${number}${again ? " again" : ""}`),
+      release: async (number: number) => void log.push(`release ${number}`),
+    };
+  };
+
+  test("goes on where it was, and does nothing more when it was done", async () => {
+    const { state } = context();
+    const { log, give, release } = side();
+    const lost = () => Promise.reject(uncertain("lost"));
+    const first = await Handover.open(state, true, limits);
+    await expect(first.hand("a", { give: lost, release })).rejects.toThrow("lost");
+    const second = await Handover.open(state, true, limits);
+    await expect(second.hand("a", { give, release: lost })).rejects.toThrow("lost");
+    const third = await Handover.open(state, true, limits);
+    await third.hand("a", { give, release });
+    await third.hand("a", { give, release });
+    expect(log).toEqual(["give 1 again", "release 1"]);
+  });
+
+  test("is new when the other side forgot the numbers, but not when it was done", async () => {
+    const { state } = context();
+    const { log, give, release } = side();
+    const before = await Handover.open(state, true, limits);
+    await before.hand("done", { give, release });
+    await expect(
+      before.hand("a", { give, release: () => Promise.reject(uncertain("lost")) }),
+    ).rejects.toThrow();
+    const after = await Handover.open(state, false, limits);
+    await after.hand("done", { give, release });
+    await after.hand("a", { give, release });
+    expect(log).toEqual(["give 1", "release 1", "give 2", "give 1", "release 1"]);
+  });
+
+  test("never gives a number twice, forgets what was refused, and takes no more than the other side does", async () => {
+    const { state } = context();
+    const handover = await Handover.open(state, true, limits);
+    const refused = { give: () => Promise.reject(reject("no")) };
+    await expect(handover.hand("x", refused)).rejects.toThrow("no");
+    const open = Promise.withResolvers<void>();
+    const numbers: number[] = [];
+    const waits = { give: (number: number) => (numbers.push(number), open.promise) };
+    const both = [handover.hand("a", waits), handover.hand("b", waits)];
+    await expect(handover.hand("c", waits)).rejects.toMatchObject({ fate: "rate_limited" });
+    open.resolve();
+    await Promise.all(both);
+    expect(numbers).toEqual([2, 3]);
+    const given: boolean[] = [];
+    await handover.hand("x", { give: async (_number, again) => void given.push(again) });
+    expect(given).toEqual([false]);
+  });
+});
+
+describe("redelivered", () => {
+  const arrival = (text: string, more: Partial<Arrival> = {}): Arrival => ({
+    draft: { content: { text } },
+    number: 7,
+    standsFor: [text],
+    ...more,
+  });
+  const keysOf = (ctx: TestContext<object>): unknown[] => {
+    const keys: unknown[] = [];
+    ctx.beforeDeliver = ({ key }) => void keys.push(key?.[0]);
+    return keys;
+  };
+
+  test("one event, one key: until it is confirmed, or freed", async () => {
+    const ctx = context();
+    const keys = keysOf(ctx);
+    const first = await Redelivered.open(ctx.state, true);
+    await first.take(ctx, [arrival("on")]);
+    const second = await Redelivered.open(ctx.state, true);
+    await second.confirm(await second.take(ctx, [arrival("on", { isAgain: true })]));
+    await second.take(ctx, [arrival("on", { isAgain: true, untilFreed: true })]);
+    await second.confirm(await second.take(ctx, [arrival("on", { isAgain: true, untilFreed: true })]));
+    await second.take(ctx, [{ frees: 7 }, arrival("on", { isAgain: true })]);
+    const [a, b, c, d, e] = keys;
+    expect([a === b, b === c, c === d, d === e]).toEqual([true, false, true, false]);
+  });
+
+  test("another content, or a number that is not marked, is another event", async () => {
+    const ctx = context();
+    const keys = keysOf(ctx);
+    const redelivered = await Redelivered.open(ctx.state, true);
+    for (const one of [arrival("on"), arrival("off", { isAgain: true }), arrival("off")])
+      await redelivered.take(ctx, [one]);
+    expect(new Set(keys).size).toBe(3);
+  });
+
+  test("nothing is acknowledged before all is durable; what can never be is, with a line in the log", async () => {
+    const ctx = context();
+    const redelivered = await Redelivered.open(ctx.state, true);
+    const acknowledged: string[] = [];
+    const say = (text: string, number: number) =>
+      arrival(text, { number, acknowledge: () => void acknowledged.push(text) });
+    ctx.beforeDeliver = ({ content }) => {
+      if (content?.text === "full") throw new SpoolwayError("spool_full", "full");
+      if (content?.text === "bad") throw new SpoolwayError("invalid_event", "bad");
+    };
+    await expect(redelivered.take(ctx, [say("a", 1), say("full", 2)])).rejects.toThrow("full");
+    expect(acknowledged).toEqual([]);
+    await redelivered.take(ctx, [say("a", 1), say("bad", 2), say("b", 3)]);
+    expect(acknowledged).toEqual(["a", "bad", "b"]);
+    expect(ctx.logged("event.refused")).toHaveLength(1);
+  });
+});
+
+test("meta options name what was expected", () => {
+  const checks = { qos: isOneOf(0, 1), retain: isFlag, expiry: isWhole(0, 9), tags: isTexts(3) };
+  const options = (given: unknown) =>
+    metaOptions(
+      { id: "1", action: "message", conversation_id: "x", meta: { mqtt: given, mine: 1 } },
+      "mqtt",
+      checks,
+    );
+  expect(options({ qos: 1, tags: { a: "b" } })).toEqual({ qos: 1, tags: { a: "b" } });
+  expect(options(undefined)).toEqual({});
+  for (const [given, words] of [
+    [{ qos: 2 }, "meta.mqtt.qos: expected 0 or 1"],
+    [{ retain: "yes" }, "meta.mqtt.retain: expected true or false"],
+    [{ expiry: 1.5 }, "meta.mqtt.expiry: expected a whole number from 0 to 9"],
+    [{ tags: { a: "long" } }, "meta.mqtt.tags: expected an object of texts of at most 3 bytes"],
+    [{ Qos: 1 }, "meta.mqtt: expected only qos, retain, expiry, tags"],
+    [[], "meta.mqtt: expected an object"],
+  ] as const)
+    expect(() => options(given)).toThrow(words);
+});
+
+test("bytes are text where they are, and ids of bytes come back as they were", () => {
+  expect(contentOf(Buffer.from("grün"), "x")).toEqual({ text: "grün", format: "plain" });
+  for (const bytes of [Buffer.of(0), Buffer.of(0xff)])
+    expect(contentOf(bytes, "cam", "image/png").attachments?.[0]).toMatchObject({
+      name: "cam",
+      media_type: "image/png",
+    });
+  for (const id of [Buffer.from("q-7"), Buffer.of(0, 255), Buffer.from("base64:AA=="), Buffer.alloc(0)])
+    expect(idBytes(idText(id)).equals(id)).toBe(true);
+  expect(fingerprint("a", "b")).not.toBe(fingerprint("ab"));
+  expect(fingerprint(Buffer.from("a"))).toBe(fingerprint(Buffer.from("a")));
+});
+
+test("reason codes are fates, in the words of the table and of whoever said them", () => {
+  const codes = new ReasonCodes({
+    5: { words: "Not authorized", stop: "Set password.", hint: "Ask for rights." },
+    9: { words: "Busy", later: true },
+  });
+  expect(codes.refusedLogin("b:1", 5)).toMatchObject({ fate: "stop", hint: "Set password." });
+  expect(codes.refusedLogin("b:1", 9, "later").message).toBe("b:1 refused the connection: Busy: later");
+  expect(codes.ended("b:1", 77)).toMatchObject({
+    fate: "reconnect",
+    message: "b:1 ended the session: reason 77",
+  });
+  expect(codes.refusedMessage("t", 5)).toMatchObject({ fate: "reject", hint: "Ask for rights." });
+  expect(codes.refusedMessage("t", 9).fate).toBe("retry");
+});
