@@ -17,7 +17,8 @@ export async function fetchIn(
   const signals = [session, silence.signal, ...(init.signal ? [init.signal] : [])];
   const timer = setTimeout(late, silenceMs);
   const { body } = init;
-  const upload = isStream(body) ? { body: told(body, () => timer.refresh()) } : {};
+  // As a stream, which fetch reads as it is: of an iterable it would copy every piece.
+  const upload = isStream(body) ? { body: ReadableStream.from(told(body, () => timer.refresh())) } : {};
   try {
     const response = await fetch(input, { ...init, ...upload, signal: AbortSignal.any(signals) });
     return response.body === null ? response : withBody(response, watched(response.body, late, silenceMs));

@@ -1,18 +1,12 @@
 // Matrix: the rooms of an account, both ways, without encryption. events.ts is what comes in, send.ts what goes out; sdk/matrix-sync is where we are and what happened there.
-import { type Context, defineConnector } from "spoolway/sdk";
+import { defineConnector } from "spoolway/sdk";
 import { JsonApi, judgeBy, path } from "spoolway/sdk/http-api";
 import { Joins } from "spoolway/sdk/joins";
-import { follow, type MatrixSession, readNews, timeline } from "spoolway/sdk/matrix-sync";
+import { follow, readNews, timeline } from "spoolway/sdk/matrix-sync";
 import { RoomBook } from "spoolway/sdk/room-book";
-import { toDraft } from "./events.ts";
+import { type Session, toDraft } from "./events.ts";
 import type { Config } from "./manifest.d.ts";
 import { send } from "./send.ts";
-
-export interface Session extends MatrixSession {
-  ctx: Context<Config>;
-  /** Where a first sync begins. */
-  now: string;
-}
 
 const judge = judgeBy({
   code: ({ errcode }) => errcode,

@@ -1,12 +1,18 @@
 // Events of Matrix as ours.
-import type { Draft } from "spoolway/sdk";
+import type { Context, Draft } from "spoolway/sdk";
 import { path } from "spoolway/sdk/http-api";
 import { isoTime } from "spoolway/sdk/iso-time";
 import { readContent } from "spoolway/sdk/matrix-content";
-import type { MatrixEvent, Shown } from "spoolway/sdk/matrix-sync";
+import type { MatrixEvent, MatrixSession, Shown } from "spoolway/sdk/matrix-sync";
 import { membershipText } from "spoolway/sdk/membership-text";
 import { objectOf, textAt, textOf } from "spoolway/sdk/untrusted";
-import type { Session } from "./connector.ts";
+import type { Config } from "./manifest.d.ts";
+
+export interface Session extends MatrixSession {
+  ctx: Context<Config>;
+  /** Where a first sync begins. */
+  now: string;
+}
 
 /** Undefined for what is none to us: what we sent (receipts have its ids), what was deleted already, changes of rooms and profiles. */
 export async function toDraft(

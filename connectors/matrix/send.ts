@@ -2,7 +2,7 @@
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
 import { path } from "spoolway/sdk/http-api";
 import { writeContents } from "spoolway/sdk/matrix-content";
-import type { Session } from "./connector.ts";
+import type { Session } from "./events.ts";
 
 type Put = [where: string, content: object];
 const typingMs = 30_000;

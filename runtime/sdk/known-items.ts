@@ -37,9 +37,10 @@ export async function newsOf<One extends Item>(
     const { print } = item;
     const twin = fingerprint(item.id, item.twin);
     const own = known.has(twin) || used.has(item.id) ? twin : item.id;
-    const id = used.has(own) ? fingerprint(twin, print) : own;
-    if (used.has(id)) continue; // the very same, twice
-    used.add(id);
+    const exact = fingerprint(twin, print);
+    const id = used.has(own) ? exact : own;
+    if (used.has(exact)) continue; // the very same, twice
+    used.add(id).add(exact);
     const [, before, count] = known.get(id) ?? [id, undefined, -1];
     const revision = before === print ? count : count + 1;
     if (before !== print) await tell(item, { id, revision });

@@ -21,6 +21,6 @@ export class Lifeline {
     const onLost = (): void => reject(this.lost.reason as Error);
     this.lost.addEventListener("abort", onLost);
     if (this.lost.aborted) onLost();
-    return Promise.race([work, promise]).finally(() => this.lost.removeEventListener("abort", onLost));
+    return Promise.race([promise, work]).finally(() => this.lost.removeEventListener("abort", onLost));
   }
 }

@@ -57,6 +57,23 @@ export async function followFolder(folder: NumberedFolder, ctx: Place): Promise<
   }
 }
 
+/** Follows them all until the signal aborts or one is lost; all are closed and at rest then. */
+export async function followAll(
+  folders: ReadonlyArray<{ follow(): Promise<never>; close(): void }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise: aborted, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  const following = folders.map((folder) => folder.follow());
+  try {
+    await Promise.race([aborted, ...following]);
+  } finally {
+    for (const folder of folders) folder.close();
+    await Promise.allSettled(following);
+  }
+}
+
 async function catchUp(folder: NumberedFolder, { state }: Place): Promise<void> {
   const key = keyOf(folder.name);
   const cursor = await state.get<Cursor>(key);

@@ -34,10 +34,8 @@ interface Kept {
   /** Where it can be resumed; without it at the main address. */
   url?: string | undefined;
   me?: string;
-  /** Everything up to this event is done. */
+  /** Everything up to this event is done; as it is stored. */
   seq?: number;
-  /** The same, as it is stored. */
-  storedSeq?: number;
   notes: Record<string, string>;
 }
 
@@ -116,10 +114,9 @@ export class OpGateway<Event extends OpEvent> {
       const event = await items.next();
       heard();
       await take(event, [this.#kept.id ?? "", String(event.s)]);
-      this.#kept.seq = event.s;
       if (!items.isEmpty && event.s % saveEvery !== 0) continue;
-      await state.set(key, { ...this.#kept, storedSeq: event.s });
-      this.#kept.storedSeq = event.s;
+      await state.set(key, { ...this.#kept, seq: event.s });
+      this.#kept.seq = event.s;
     }
   }
 
@@ -145,7 +142,7 @@ function openLink<Event extends OpEvent>(
     session_id === undefined
       ? { op: op.identify, d: { token, ...identify } }
       : { op: op.resume, d: { token, session_id, seq } };
-  const heartbeat = (): object => ({ op: op.heartbeat, d: kept.storedSeq ?? null });
+  const heartbeat = (): object => ({ op: op.heartbeat, d: kept.seq ?? null });
   return new HeartbeatSocket<Message, Event>(ctx, connect(url), {
     heartbeat,
     closed,

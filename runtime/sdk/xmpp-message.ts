@@ -84,10 +84,10 @@ export class XmppMessages {
     };
   }
 
-  /** The archive's id, by its own word: anybody can write the element. */
+  /** The archive's id, by its own word: the last one, since anybody can write the element, and not every server takes away what others wrote. */
   #archiveIdOf(stanza: Stanza, archive: string): string | undefined {
     if (!this.#self.hasArchive(archive)) return undefined;
-    return stanza.getChildren("stanza-id", stanzaIds).find(({ attrs }) => attrs.by === archive)?.attrs.id;
+    return stanza.getChildren("stanza-id", stanzaIds).findLast(({ attrs }) => attrs.by === archive)?.attrs.id;
   }
 
   #targetOf(

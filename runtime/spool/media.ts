@@ -3,6 +3,7 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { Readable } from "node:stream";
 import type { OutgoingAttachment } from "../../schema/types.ts";
 import { errnoOf, SpoolwayError } from "../errors.ts";
+import { passed } from "../passing-bytes.ts";
 import { createFile, linkExclusive, openForReading, remove, syncFile, syncFolder } from "./disk.ts";
 import { fs } from "./fs.ts";
 import { createSha256 } from "./hash.ts";
@@ -50,6 +51,7 @@ export async function storeMedia(
       space?.demand(bytes.length, 0);
       hash.update(bytes);
       await writeFully(fd, bytes);
+      passed(bytes.length);
     }
     await syncFile(fd);
     const sha256 = hash.digest("hex");
@@ -156,6 +158,7 @@ async function* chunksOf(fd: number): AsyncGenerator<Buffer> {
     });
     if (length === 0) return;
     position += length;
+    passed(length);
     yield buffer.subarray(0, length);
   }
 }

@@ -149,10 +149,10 @@ export class Child {
   }
 }
 
-/** Nothing of the configuration is in the arguments, which every user of the machine can read; the name is there for `ps`. */
 /** Left to itself it grows to 16 MB a half, and the buffers of a file that streams through wait for its collection: 50 MB for a file that nobody holds. */
 const youngSpace = "--max-semi-space-size=4";
 
+/** Nothing of the configuration is in the arguments, which every user of the machine can read; the name is there for `ps`. */
 function nodeArguments(connector: ConnectorConfig): string[] {
   const loader = connector.loader === "tsx" ? ["--import", import.meta.resolve("tsx")] : [];
   const memory = [youngSpace, `--max-old-space-size=${connector.settings.memoryMb}`];

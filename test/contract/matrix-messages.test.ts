@@ -62,6 +62,17 @@ test("text and files of one message are one event each, in order and in their th
     [true, false, false].map((isAnswer) => ({ ...inThread, is_falling_back: !isAnswer })),
   );
   expect(server.media.of(String(sent[2]?.event.content.url))?.name).toBe("grün 🌱.txt");
+  // What we sent comes back from the homeserver and is no event; what was deleted before we saw it is none either.
+  await bus.stop();
+  const slip = server.say(ada, room, text("a slip")).event.event_id;
+  server.rooms.redact(server.rooms.room(room), ada, slip, {});
+  await bus.start();
+  await bus.waitForEvent((one) => one.kind === "delete");
+  const kinds = bus.events().map((one) => [one.kind, one.sender?.id]);
+  expect(kinds).toEqual([
+    ["message", ada],
+    ["delete", ada],
+  ]);
 });
 
 test("markdown and HTML go out beside a plain text, and who is named is mentioned", async () => {

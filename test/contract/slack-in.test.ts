@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { atEnd } from "../helpers/children.ts";
 import { botToken } from "../helpers/servers/slack.ts";
 import { general, startSlack } from "../helpers/servers/slackBus.ts";
-import { waitFor } from "../helpers/wait.ts";
+import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 describe("slack, in", { timeout: 120_000 }, () => {
   test("an envelope is acknowledged when its event is on the disk, and not before", async () => {
@@ -85,6 +85,28 @@ describe("slack, in", { timeout: 120_000 }, () => {
     expect(texts.filter((one) => one !== "now")).toEqual(["before", "root", "other", "answer"]);
     expect(bus.events("answer")[0]).toMatchObject({ thread_id: root.ts, reply_to: root.ts });
     expect(slack.early).toBe(0);
+  });
+
+  test("what is new waits for what was missed", async () => {
+    const { slack, bus } = await startSlack();
+    await bus.stop();
+    slack.say(general, "missed");
+    const hold = Promise.withResolvers<void>();
+    slack.holds = { method: "conversations.history", until: hold.promise };
+    await bus.start();
+    slack.say(general, "new");
+    slack.say("C0RANDOM", "new elsewhere");
+    await waitFor(() => slack.requests.includes("conversations.history"));
+    await staysTrue(() => bus.list("inbox").length === 0, 500, "nothing delivered");
+    hold.resolve();
+    await bus.waitForEvent("new elsewhere");
+    await bus.waitForEvent("new");
+    expect(
+      bus
+        .events()
+        .map(({ content }) => content?.text)
+        .filter((text) => text !== "new elsewhere"),
+    ).toEqual(["missed", "new"]);
   });
 
   test("names that cannot be looked up, and histories that are not shown, keep nothing away", async () => {

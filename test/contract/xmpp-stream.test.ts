@@ -1,5 +1,5 @@
 // XMPP's stream, on a real prosody: encrypted or refused, resumed, and acknowledged only when what came is durable; and whose word it takes for what somebody else said.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -97,13 +97,13 @@ describe.skipIf(missingServer("prosody"))("an XMPP stream", { timeout: 90_000 },
   test("acknowledges only what is durable: what could not be written comes again after a crash, without any archive", async () => {
     const server = await startServer({ without: ["mam"] });
     const ada = await user(server, "ada");
-    const full = { runtime: { min_free_bytes: 2 ** 50 } };
-    const bus = await start(server.port, full);
+    const bus = await start(server.port);
+    renameSync(join(bus.spool, "inbox"), join(bus.spool, "elsewhere"));
     await ada.say(bot, "no room for this", { extra: "<request xmlns='urn:xmpp:receipts'/>" });
     await waitFor(() => bus.logs().includes("event.delayed"), { message: "a refused delivery" });
     expect(ada.stanzas.some((one) => one.getChild("received") !== undefined)).toBe(false);
-    bus.configure([entryFor(server.port, {})]);
     process.kill(bus.connector("xmpp")?.pid ?? 0, "SIGKILL");
+    renameSync(join(bus.spool, "elsewhere"), join(bus.spool, "inbox"));
     await bus.waitForEvent("no room for this", { timeoutMs: 30_000 });
     expect(bus.events("no room for this")).toHaveLength(1);
     await ada.saw((one) => one.getChild("received", "urn:xmpp:receipts") !== undefined, "the receipt");
@@ -149,20 +149,20 @@ describe.skipIf(missingServer("prosody"))("XMPP over TLS", { timeout: 90_000 }, 
     const secure = { tls: true, tls_ca: ca };
     const bus = await start(server.port, secure);
     expect(prosodyLog(server)).toMatch(/Stream encrypted \(TLSv1\.[23]/);
-    const states = async (more: Record<string, unknown>, state: "live" | "offline"): Promise<string> => {
-      bus.configure([entryFor(server.port, { ...more, resource: `r${Math.random()}` })]);
-      const isThere = (now: { state: string; error?: { message?: string } | undefined }): boolean =>
-        now.state === state;
-      const { error } = await bus.waitForConnector("xmpp", isThere, { timeoutMs: 30_000 });
-      return `${error?.code}: ${error?.message}`;
+    /** Resolves when the log says these words of a new connector. */
+    let tries = 0;
+    const becomes = async (more: Record<string, unknown>, words: string): Promise<void> => {
+      const name = `try-${(tries += 1)}`;
+      bus.configure([entryFor(server.port, { ...more, name })]);
+      const isThere = (line: string): boolean => line.includes(`"${name}"`) && line.includes(words);
+      await waitFor(() => bus.logs().split("\n").some(isThere), { message: () => `${words} of ${name}` });
     };
-    await states({ ...secure, port: server.tlsPort, direct_tls: true }, "live");
-    expect(await states({ tls: true }, "offline")).toContain("tls_untrusted");
-    const pin = "00".repeat(32);
-    expect(await states({ tls: true, tls_fingerprint: pin }, "offline")).toContain("fingerprint");
-    await states({ tls: true, tls_verify: false }, "live");
+    await becomes({ ...secure, port: server.tlsPort, direct_tls: true }, "session.opened");
+    await becomes({ tls: true }, "tls_untrusted");
+    await becomes({ tls: true, tls_fingerprint: "00".repeat(32) }, "has the fingerprint");
+    await becomes({ tls: true, tls_verify: false }, "session.opened");
     const { port } = await startServer();
-    bus.configure([entryFor(port, { tls: true })]);
-    expect((await bus.waitForConnector("xmpp", "stopped")).user_action).toContain("direct_tls");
+    bus.configure([entryFor(port, { tls: true, name: "last" })]);
+    expect((await bus.waitForConnector("last", "stopped")).user_action).toContain("direct_tls");
   });
 });

@@ -32,6 +32,8 @@ export class SlackServer {
   early = 0;
   /** What changes something is done, and its answer never sent. */
   swallows = false;
+  /** Answers to these methods wait for it. */
+  holds: { method: string; until: Promise<void> } | undefined;
   /** Messages at once in a channel, after which there is one a second. */
   postBurst = 60;
   readonly #waits = new Map<string, number>();
@@ -204,6 +206,7 @@ export class SlackServer {
       return void response.writeHead(429, headers).end(JSON.stringify({ ok: false, error: "ratelimited" }));
     }
     const answer = this.#call(second, token, args);
+    if (this.holds?.method === second) await this.holds.until;
     if (this.swallows && /^(chat|files\.complete|reactions)/.test(second)) return;
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
   }
