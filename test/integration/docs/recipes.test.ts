@@ -1,11 +1,92 @@
 // docs/recipes.md: the programs as they are, with the entries of the page, on real servers.
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { projectRoot } from "../../helpers/bus.ts";
+import { parse } from "yaml";
+import { type Bus, projectRoot, startBus } from "../../helpers/bus.ts";
+import { atEnd } from "../../helpers/children.ts";
+import { blocks, page } from "../../helpers/docs.ts";
+import { startProxy } from "../../helpers/proxy.ts";
 import { defaultBus, post, Program } from "../../helpers/reader.ts";
+import { missingServer } from "../../helpers/servers/daemon.ts";
+import { IrcUser } from "../../helpers/servers/ircUser.ts";
+import { makeNgircd } from "../../helpers/servers/ngircd.ts";
+import { makeProsody, password, rooms } from "../../helpers/servers/prosody.ts";
+import { XmppUser } from "../../helpers/servers/xmppUser.ts";
+import { waitFor } from "../../helpers/wait.ts";
 
 const recipe = (file: string): string => join(projectRoot, "docs/recipes", file);
+
+/** A temporary folder, gone at the end. */
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), "spoolway-recipe-"));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The entries that the page shows, with what is different here. */
+async function busOf(name: string, changes: Record<string, Record<string, unknown>>): Promise<Bus> {
+  const shown = blocks(page("docs/recipes.md")).find(({ info }) => info === `yaml recipe=${name}`);
+  const { connectors } = parse(shown?.text ?? "") as { connectors: Array<{ name: string }> };
+  return startBus({ connectors: connectors.map((entry) => ({ ...entry, ...changes[entry.name] })) });
+}
+
+describe.skipIf(missingServer("ngircd") ?? missingServer("prosody"))("bridge.sh", () => {
+  const channel = "#dev";
+  const room = `dev@${rooms}`;
+
+  test("says in one what is said in the other, in order, once, and loses nothing while a side is away", async () => {
+    const irc = await makeNgircd({ folder: join(temporary(), "irc") });
+    await irc.start();
+    const xmpp = await makeProsody({ folder: temporary(), users: ["ada", "bridge"] });
+    await xmpp.start();
+    atEnd(() => Promise.all([irc.kill(), xmpp.kill()]).then(() => undefined));
+    const bob = await IrcUser.connect(irc.port, "bob", [channel]);
+    const ada = await XmppUser.connect(xmpp.port, "ada", password, [room]);
+    atEnd(() => [bob, ada].forEach((user) => user.close()));
+    const network = await startProxy(xmpp.port);
+
+    const bus = await busOf("bridge", {
+      irc: { server: "127.0.0.1", port: irc.port, tls: false, flood: { burst: 20, per_second: 50 } },
+      xmpp: {
+        jid: "bridge@localhost",
+        password,
+        rooms: [room],
+        server: "127.0.0.1",
+        port: network.port,
+        tls: false,
+      },
+    });
+    const env = { IRC_CHANNEL: channel, XMPP_ROOM: room };
+    const bridge = new Program(bus, recipe("bridge.sh"), [], env);
+    const inRoom = (): string[] => ada.messages(room).flatMap((one) => one.getChildText("body") ?? []);
+    const inChannel = (): string[] => bob.heard(channel);
+
+    bob.say(channel, "hello “room” 🌱");
+    await waitFor(() => inRoom().includes("<bob> hello “room” 🌱"), { message: () => bridge.out });
+    await ada.say(room, "hello channel; $(rm -rf /)", { type: "groupchat" });
+    await waitFor(() => inChannel().includes("<ada> hello channel; $(rm -rf /)"), {
+      message: () => bridge.out,
+    });
+
+    // The way to XMPP is cut, people on IRC go on, and the bridge dies as well.
+    network.mode = "refuse";
+    network.reset();
+    const missed = ["one", "two", "three"];
+    for (const text of missed) bob.say(channel, text);
+    await waitFor(() => bus.list("outbox/xmpp").length + bus.list("sending/xmpp").length >= 3);
+    await bridge.end();
+    const again = new Program(bus, recipe("bridge.sh"), [], env);
+    network.mode = "pass";
+    await waitFor(() => inRoom().includes("<bob> three"), { timeoutMs: 60_000, message: () => again.out });
+    await ada.say(room, "the last", { type: "groupchat" });
+    await waitFor(() => inChannel().includes("<ada> the last"), { message: () => again.out });
+    const bridged = inRoom().filter((text) => text.startsWith("<bob>"));
+    expect(bridged).toEqual(["hello “room” 🌱", ...missed].map((text) => `<bob> ${text}`));
+    expect(inChannel()).toEqual(["<ada> hello channel; $(rm -rf /)", "<ada> the last"]);
+  });
+});
 
 describe("replay.sh", () => {
   test("gives a program a day's events in order, those that were put away as well, and takes nothing", async () => {
