@@ -7,14 +7,15 @@ done.mkdir(exist_ok=True)
 notes.mkdir(exist_ok=True)
 
 
-def think(text, who, memory):
+def think(event, who, memory):
     """Put your model here. This one remembers what it was told: `note milk`, then `notes`."""
+    text = event["content"]["text"]
     command, _, rest = text.strip().partition(" ")
     if command.lower() == "note":
-        memory.append(rest)
+        memory[event["id"]] = rest  # by the event's id: seen again, it is the same note
         return f"Noted, {who}."
     if command.lower() == "notes":
-        return "\n".join(memory) or "Nothing noted yet."
+        return "\n".join(memory.values()) or "Nothing noted yet."
     return f"Hello {who}. Say `note something`, or `notes`."
 
 
@@ -30,8 +31,8 @@ def answer(event):
     page = notes / (event["id"] + ".json")  # what a crash may make us do twice must end the same
     book = notes / (sender["id"].encode().hex()[:200] + ".book")
     if not page.exists():
-        memory = json.loads(book.read_text()) if book.exists() else []
-        words = think(event["content"]["text"], who, memory)
+        memory = json.loads(book.read_text()) if book.exists() else {}
+        words = think(event, who, memory)
         write(page, {"text": words, "memory": memory})
     result = json.loads(page.read_text(encoding="utf-8"))
     write(book, result["memory"])

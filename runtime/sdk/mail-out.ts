@@ -79,14 +79,14 @@ export function mailOut(
 }
 
 /** A Message-ID that is the same for each try of the same message, with its angle brackets. `right` is the domain. */
-function messageIdOf(id: string, right: string): string {
+export function messageIdOf(id: string, right: string): string {
   const isAtom = /^[\w+=-]+(?:\.[\w+=-]+)*$/.test(id);
   const left = isAtom ? id : createHash("sha256").update(id).digest("hex").slice(0, 40);
   return `<${left}@${right}>`;
 }
 
 /** Those that are there, each once. Throws invalid_message for what is no Message-ID. */
-function needMessageIds(ids: readonly string[]): string[] {
+export function needMessageIds(ids: readonly string[]): string[] {
   const given = [...new Set(ids.filter((id) => id !== ""))];
   const wrong = given.find((id) => !/^<[^<>\s]+>$/.test(id));
   if (wrong !== undefined)
@@ -95,7 +95,7 @@ function needMessageIds(ids: readonly string[]): string[] {
 }
 
 /** Throws for what is not one address, which could be several, or a header of its own. */
-function needAddress(text: string): void {
+export function needAddress(text: string): void {
   if (/^[^\s@<>,;:"()]+@[^\s@<>,;:"()]+$/.test(text)) return;
   throw reject(`${text} is not an address`, "rejected", {
     hint: "conversation_id is one address: ada@example.org",
@@ -103,5 +103,5 @@ function needAddress(text: string): void {
 }
 
 /** `Re: `, once. */
-const answeredSubject = (subject: string | undefined): string | undefined =>
+export const answeredSubject = (subject: string | undefined): string | undefined =>
   subject === undefined ? undefined : `Re: ${subject.replace(/^(?:re:\s*)+/i, "")}`;

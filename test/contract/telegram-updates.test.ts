@@ -44,6 +44,13 @@ describe("the offset", { timeout: 120_000 }, () => {
   });
 });
 
+test("while nothing comes, the Bot API is asked whether it is there", { timeout: 120_000 }, async () => {
+  const { server, bus } = await startTelegram();
+  const before = server.logins;
+  await waitFor(() => server.logins > before, { timeoutMs: 30_000, message: "getMe" });
+  await waitFor(() => bus.heartbeat(name)?.last_probe_ok_at, { timeoutMs: 30_000 });
+});
+
 describe("who else receives for the bot", { timeout: 120_000 }, () => {
   test("another program that polls is said to be there; when it ends both directions go on", async () => {
     const { telegram, server, bus } = await startTelegram();

@@ -133,7 +133,7 @@ describe.skipIf(missingServer("prosody"))("XMPP rooms", { timeout: 90_000 }, () 
     expect((await bus.waitForEvent("by hand")).sender).toMatchObject({ is_self: true });
   });
 
-  test("a room that lets nobody in takes no other down, and says why", async () => {
+  test("a room that lets nobody in takes no other down, and says why; one that is not there is made, for everybody", async () => {
     const { server, bus } = await scene();
     const bob = await XmppUser.connect(server.port, "bob", password, [`closed@${rooms}`]);
     atEnd(() => bob.close());
@@ -143,11 +143,15 @@ describe.skipIf(missingServer("prosody"))("XMPP rooms", { timeout: 90_000 }, () 
     await bob.ask(`<query xmlns='${muc}#owner'>${form}</query>`, { to: `closed@${rooms}` });
     const entry = { jid: "bot@localhost", password, server: "127.0.0.1", port: server.port, tls: false };
     const runtime = { retry: { attempts: 2, base: "100ms" } };
-    bus.configure([{ name: "two", type: "xmpp", ...entry, rooms: [`closed@${rooms}`, dev], runtime }]);
+    bus.configure([
+      { name: "two", type: "xmpp", ...entry, rooms: [`closed@${rooms}`, `new@${rooms}`], runtime },
+    ]);
     await bus.waitForConnector("two", "live");
     expect(bus.logs()).toMatch(/xmpp\.join_failed.*registration-required/);
     const letter = bus.send("two", { conversation_id: `closed@${rooms}`, text: "let me in" });
-    await bus.waitForReceipt("two", bus.send("two", { conversation_id: dev, text: "here" }));
+    await bob.join(`new@${rooms}`);
+    await bus.waitForReceipt("two", bus.send("two", { conversation_id: `new@${rooms}`, text: "here" }));
+    await bob.saw((one) => one.getChildText("body") === "here");
     expect((await bus.waitForDeadLetter("two", letter)).error).toContain("registration-required");
   });
 });

@@ -1,4 +1,4 @@
-// gammu-smsd with its dummy phone: what lies in the phone's folder was received by radio, and what it sends is in its log, by what the phone was told to transmit.
+// gammu-smsd with its dummy phone: what is put into the folder of the phone was received by radio; what it transmits smsd moves to sent, and says so in its log.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Daemon } from "./daemon.ts";

@@ -7,12 +7,18 @@ import { parse } from "yaml";
 import { type Bus, projectRoot, startBus } from "../../helpers/bus.ts";
 import { atEnd } from "../../helpers/children.ts";
 import { blocks, page } from "../../helpers/docs.ts";
+import { freePort } from "../../helpers/ports.ts";
 import { startProxy } from "../../helpers/proxy.ts";
 import { defaultBus, post, Program } from "../../helpers/reader.ts";
 import { missingServer } from "../../helpers/servers/daemon.ts";
+import { mailPassword, makeDovecot } from "../../helpers/servers/dovecot.ts";
 import { IrcUser } from "../../helpers/servers/ircUser.ts";
+import { makeRelay } from "../../helpers/servers/mailRelay.ts";
+import { deliverMail, MailUser, type Seen } from "../../helpers/servers/mailUser.ts";
 import { makeNgircd } from "../../helpers/servers/ngircd.ts";
 import { makeProsody, password, rooms } from "../../helpers/servers/prosody.ts";
+import { Telegram } from "../../helpers/servers/telegram.ts";
+import { TelegramServer } from "../../helpers/servers/telegramServer.ts";
 import { XmppUser } from "../../helpers/servers/xmppUser.ts";
 import { waitFor } from "../../helpers/wait.ts";
 
@@ -85,6 +91,60 @@ describe.skipIf(missingServer("ngircd") ?? missingServer("prosody"))("bridge.sh"
     const bridged = inRoom().filter((text) => text.startsWith("<bob>"));
     expect(bridged).toEqual(["hello “room” 🌱", ...missed].map((text) => `<bob> ${text}`));
     expect(inChannel()).toEqual(["<ada> hello channel; $(rm -rf /)", "<ada> the last"]);
+  });
+});
+
+describe.skipIf(missingServer("dovecot"))("agent.py", () => {
+  const [agent, ada] = ["agent@example.test", "ada@example.test"];
+  const token = "7000000001:AAF-fake_token_of_the_recipe";
+
+  test("answers mail and Telegram alike, in place, once, also when it is killed", async () => {
+    const dovecot = await makeDovecot(temporary());
+    await dovecot.start();
+    const relay = await makeRelay({ lmtpPort: dovecot.lmtpPort, account: agent });
+    await relay.start();
+    const telegram = new Telegram();
+    const forum = telegram.open({ id: -1002, type: "supergroup", title: "Topics", is_forum: true });
+    forum.topics.add(17);
+    const server = new TelegramServer(telegram, { token, port: await freePort() });
+    await server.start();
+    atEnd(() => Promise.all([dovecot.stop(), relay.stop(), server.stop()]).then(() => undefined));
+    const at = (port: number) => ({ server: "127.0.0.1", port, security: "none" });
+    const bus = await busOf("agent", {
+      mail: { address: agent, password: mailPassword, imap: at(dovecot.port), smtp: at(relay.port) },
+      telegram: { token, api_url: server.url },
+    });
+    const env = { SPOOLWAY_HOME: bus.home };
+    const first = new Program(bus, "python3", [recipe("agent.py")], env);
+
+    const question = { subject: "Milk?", messageId: "<1@example.test>", text: "note milk" };
+    await deliverMail(dovecot.lmtpPort, { from: ada, to: agent }, question);
+    const mails = async (): Promise<Seen[]> => {
+      const user = await MailUser.connect(ada, dovecot.port);
+      return user.mails().finally(() => user.close());
+    };
+    const answers = async (): Promise<Seen[]> =>
+      (await mails()).filter(({ text }) => text.startsWith("Noted"));
+    await waitFor(async () => (await answers()).length > 0, { timeoutMs: 30_000, message: () => first.out });
+    const [answer] = await answers();
+    expect(answer?.headers.get("in-reply-to")).toBe("<1@example.test>");
+    expect(answer?.headers.get("references")).toContain("<1@example.test>");
+    expect(answer?.headers.get("subject")).toBe("Re: Milk?");
+
+    telegram.say(-1002, { text: "note bread", message_thread_id: 17, is_topic_message: true });
+    const sent = () => telegram.sent(-1002);
+    await waitFor(() => sent().length > 0, { message: () => first.out });
+    expect(sent()[0]).toMatchObject({ text: expect.stringContaining("Noted"), message_thread_id: 17 });
+
+    // Killed before it had put the event away: the answer is the same message.
+    await first.end();
+    const done = join(bus.home, "done");
+    for (const name of readdirSync(done)) renameSync(join(done, name), join(bus.spool, "inbox", name));
+    const second = new Program(bus, "python3", [recipe("agent.py")], env);
+    telegram.say(-1002, { text: "notes", message_thread_id: 17, is_topic_message: true });
+    await waitFor(() => sent().some(({ text }) => text === "bread"), { message: () => second.out });
+    expect(sent().map(({ text }) => text)).toEqual([expect.stringContaining("Noted"), "bread"]);
+    expect(await answers()).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,64 @@
+// What goes out: each mail over a connection of its own, sent when the server has answered the last line of it.
+import MailComposer from "nodemailer/lib/mail-composer";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { Readable } from "node:stream";
+import { type Context, type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
+import { type MailOut, mailOut } from "spoolway/sdk/mail-out";
+import { socketOptions } from "spoolway/sdk/mail-server";
+import type { Recent } from "spoolway/sdk/recent";
+import { smtpTalk } from "spoolway/sdk/smtp-talk";
+import type { Config } from "./manifest.d.ts";
+
+export interface Outbound {
+  /** Of threads, by their id: what an answer is called. */
+  subjects: Recent<string>;
+}
+
+export async function sendMail(
+  { subjects }: Outbound,
+  message: Outgoing,
+  ctx: SendContext<Config>,
+): Promise<SendResult> {
+  const { thread_id, reply_to = "" } = message;
+  const { smtp } = ctx.config;
+  if (smtp === undefined)
+    throw reject("there is no SMTP server in the entry", "not_supported", { hint: "Add smtp." });
+  const { options, envelope, messageId } = mailOut(
+    message,
+    ctx.config,
+    subjects.get(thread_id ?? reply_to),
+    ctx,
+  );
+  const source = new MailComposer(options).compile().createReadStream() as Readable;
+  try {
+    await speak(smtp, ctx, { envelope, source });
+  } finally {
+    for (const stream of [source, ...options.attachments.map(({ content }) => content)]) stream.destroy();
+  }
+  return { platform_id: messageId };
+}
+
+type Server = NonNullable<Config["smtp"]>;
+type Done = (error?: Error | null) => void;
+
+/** A wrong password shows at once, and not with the first message. */
+export const tryLogin = (server: Server, ctx: Context<Config>): Promise<void> => speak(server, ctx);
+
+function speak(
+  server: Server,
+  { config, signal }: Context<Config>,
+  mail?: { envelope: MailOut["envelope"]; source: Readable },
+): Promise<void> {
+  const { address, user = address, password: pass } = config;
+  const connection = new SMTPConnection({
+    ...socketOptions(server, config),
+    requireTLS: server.security === "starttls",
+    ignoreTLS: server.security === "none",
+  });
+  const steps = [
+    (done: Done) => connection.connect(done),
+    (done: Done) => connection.login({ user, credentials: { user, pass } }, done),
+    ...(mail ? [(done: Done) => connection.send(mail.envelope, mail.source, done)] : []),
+  ];
+  return smtpTalk(connection, signal, steps, mail?.source);
+}
