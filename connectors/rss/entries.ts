@@ -64,7 +64,7 @@ function ofRss(item: RssItem, base: string): Read {
   return {
     id: guid?.value ?? item.rdf?.about ?? link ?? fingerprint(title, description),
     title: title === undefined ? undefined : decodeEntities(title),
-    text: htmlToText(item.content?.encoded ?? description, link ?? base),
+    text: htmlToText(item.content?.encoded ?? description, absolute(link, base) ?? base),
     link: absolute(link, base),
     author: nameOf(item.authors) ?? dc?.creators?.[0],
     published: item.pubDate ?? dc?.dates?.[0],

@@ -118,7 +118,7 @@ contract({
     async event({ conversation, key = "" }) {
       const headers = { "Auto-Submitted": "auto-replied (vacation)" };
       await deliver(conversation, { text: "I am away", inReplyTo: key, references: key, headers });
-      return { reply_to: key, sender: { id: conversation, is_bot: true }, raw: { auto_reply: true } };
+      return { reply_to: key, sender: { id: conversation, is_bot: true } };
     },
   },
 
