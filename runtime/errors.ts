@@ -21,6 +21,8 @@ const table = {
     "stop",
     "Check the credentials. A changed entry in connectors.yml starts the connector again, and so does: spoolway restart NAME",
   ],
+  tls_untrusted: ["reconnect", "Give the server's CA or certificate as tls_ca. It is tried again by itself."],
+  no_such_folder: ["stop", "Correct folders in connectors.yml."],
   not_supported: ["reject", "This connector cannot do that. See its README for the actions it knows."],
   too_large: ["reject", "Shorten the message, or send a part of it as an attachment."],
   attachment_missing: [

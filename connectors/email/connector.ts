@@ -1,5 +1,6 @@
-// E-mail: folders of a mailbox as events, and mail to people. folder.ts follows one IMAP folder, mail.ts makes events of mails, smtp.ts sends.
+// E-mail: folders of a mailbox as events, and mail to people. folder.ts follows one IMAP folder, smtp.ts sends.
 import { defineConnector } from "spoolway/sdk";
+import { warnMailInClear } from "spoolway/sdk/mail-server";
 import { followAll } from "spoolway/sdk/numbered-folder";
 import { Recent } from "spoolway/sdk/recent";
 import { Folder } from "./folder.ts";
@@ -9,6 +10,7 @@ import { type Outbound, sendMail, tryLogin } from "./smtp.ts";
 export default defineConnector<Config, Outbound & { folders: Folder[] }>({
   async connect(ctx) {
     const { imap, smtp, folders: paths } = ctx.config;
+    warnMailInClear(ctx);
     const subjects = await Recent.open<string>(ctx.state, "subjects", 500);
     const folders: Folder[] = [];
     try {

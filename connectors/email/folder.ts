@@ -2,18 +2,14 @@
 import { ImapFlow, type ImapFlowError } from "imapflow";
 import { type Context, reconnect, within } from "spoolway/sdk";
 import { imapFate } from "spoolway/sdk/imap-fate";
-import { mailDraft, type ReadPart } from "spoolway/sdk/mail-draft";
-import { followFolder, type NumberedFolder, placeCursor } from "spoolway/sdk/numbered-folder";
-import { socketOptions } from "spoolway/sdk/mail-server";
+import { imapPart } from "spoolway/sdk/imap-part";
+import { mailDraft, mailItems } from "spoolway/sdk/mail-draft";
+import { mailOptions } from "spoolway/sdk/mail-server";
+import { followFolder, News, type NumberedFolder, placeCursor } from "spoolway/sdk/numbered-folder";
 import type { Recent } from "spoolway/sdk/recent";
 import type { Config } from "./manifest.d.ts";
 
 const answerMs = 10_000;
-const chunkSize = 256 * 1024;
-const wanted = {
-  ...{ uid: true, envelope: true, bodyStructure: true, headers: true },
-  ...{ flags: true, internalDate: true, size: true },
-};
 type Server = NonNullable<Config["imap"]>;
 
 export class Folder implements NumberedFolder {
@@ -24,28 +20,16 @@ export class Folder implements NumberedFolder {
   readonly #subjects: Recent<string>;
   /** Why the connection ended. */
   #lost: Error | undefined;
-  #wake: () => void = () => undefined;
-  #isNews = false;
+  readonly #news = new News();
 
   private constructor(name: string, server: Server, subjects: Recent<string>, ctx: Context<Config>) {
-    const { address, user = address, password: pass } = ctx.config;
     this.name = name;
     this.#server = server;
     this.#ctx = ctx;
     this.#subjects = subjects;
-    this.client = new ImapFlow({
-      ...socketOptions(server, ctx.config),
-      doSTARTTLS: server.security === "starttls",
-      auth: { user, pass },
-      disableAutoIdle: true,
-      logger: false,
-    });
+    this.client = new ImapFlow({ ...mailOptions(server, ctx.config), disableAutoIdle: true, logger: false });
     this.client.on("error", (error) => (this.#lost ??= error));
-    this.client.on("close", () => this.#wake());
-    this.client.on("exists", () => {
-      this.#isNews = true;
-      this.#wake();
-    });
+    for (const event of ["close", "exists"] as const) this.client.on(event, () => this.#news.tell());
   }
 
   static async open(
@@ -64,8 +48,9 @@ export class Folder implements NumberedFolder {
       await placeCursor(ctx, { name, validity: String(uidValidity), next: uidNext, start });
       return folder;
     } catch (error) {
+      const existing = (error as ImapFlowError).mailboxMissing ? await folder.#others() : [];
       folder.close();
-      throw folder.#problem(error as ImapFlowError);
+      throw folder.#problem(error as ImapFlowError, existing);
     } finally {
       ctx.signal.removeEventListener("abort", end);
     }
@@ -79,7 +64,7 @@ export class Folder implements NumberedFolder {
   }
 
   async find(from: number, since: Date | undefined): Promise<number[]> {
-    this.#isNews = false; // before we look: RACE what comes meanwhile is looked for again
+    this.#news.forget(); // before we look: RACE what comes meanwhile is looked for again
     const found = await this.client.search({ uid: `${from}:*`, ...(since && { since }) }, { uid: true });
     if (!found) throw reconnect(`the IMAP server does not search ${this.name}`);
     return found;
@@ -88,14 +73,14 @@ export class Folder implements NumberedFolder {
   async take(uid: number, validity: string): Promise<Date | undefined> {
     const { client, name } = this;
     const { address, aliases, mark_seen } = this.#ctx.config;
-    const mail = await client.fetchOne(String(uid), wanted, { uid: true });
+    const mail = await client.fetchOne(String(uid), mailItems, { uid: true });
     if (!mail) return undefined;
-    const read: ReadPart = async function* ({ part = "1" }, maxBytes = Infinity) {
-      const { content } = await client.download(String(uid), part, { uid: true, chunkSize, maxBytes });
-      if (content) yield* content as AsyncIterable<Buffer>; // an empty part has none
-    };
     const place = { folder: name, uidvalidity: validity };
-    const draft = await mailDraft(mail, { own: [address, ...aliases], place, read });
+    const draft = await mailDraft(mail, {
+      own: [address, ...aliases],
+      place,
+      read: (part, maxBytes) => imapPart(client, this.#ctx, { ...place, uid }, part, maxBytes),
+    });
     await this.#ctx.deliver(draft);
     const { thread_id: thread, content } = draft;
     if (thread && content?.subject && this.#subjects.get(thread) === undefined)
@@ -105,10 +90,9 @@ export class Folder implements NumberedFolder {
   }
 
   async wait(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    if (this.client.usable && !this.#isNews) await Promise.race([promise, this.client.idle()]);
-    if (!this.client.usable) throw this.#lost ?? new Error("the connection was closed");
+    const { client } = this;
+    if (client.usable && !this.#news.isThere) await Promise.race([this.#news.come(), client.idle()]);
+    if (!client.usable) throw this.#lost ?? new Error("the connection was closed");
   }
 
   /** Ends IDLE as well, so that the folder is looked at again. */
@@ -123,8 +107,14 @@ export class Folder implements NumberedFolder {
     this.client.close();
   }
 
-  #problem(error: ImapFlowError): Error {
+  /** By name; none where the server does not even say that. */
+  #others(): Promise<string[]> {
+    const named = this.client.list().then((all) => all.map(({ path }) => path));
+    return named.catch(() => []); // it is for the hint only: the error says the rest
+  }
+
+  #problem(error: ImapFlowError, existing?: string[]): Error {
     const saysWhy = "fate" in error || error.authenticationFailed || error.mailboxMissing;
-    return imapFate(saysWhy ? error : (this.#lost ?? error), this.name, this.#server);
+    return imapFate(saysWhy ? error : (this.#lost ?? error), this.name, this.#server, existing);
   }
 }

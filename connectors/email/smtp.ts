@@ -3,10 +3,10 @@ import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { Readable } from "node:stream";
 import { type Context, type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
-import { type MailOut, mailOut } from "spoolway/sdk/mail-out";
-import { socketOptions } from "spoolway/sdk/mail-server";
+import { mailOut } from "spoolway/sdk/mail-out";
+import { mailOptions } from "spoolway/sdk/mail-server";
 import type { Recent } from "spoolway/sdk/recent";
-import { smtpTalk } from "spoolway/sdk/smtp-talk";
+import { type SmtpMail, smtpTalk } from "spoolway/sdk/smtp-talk";
 import type { Config } from "./manifest.d.ts";
 
 export interface Outbound {
@@ -23,12 +23,8 @@ export async function sendMail(
   const { smtp } = ctx.config;
   if (smtp === undefined)
     throw reject("there is no SMTP server in the entry", "not_supported", { hint: "Add smtp." });
-  const { options, envelope, messageId } = mailOut(
-    message,
-    ctx.config,
-    subjects.get(thread_id ?? reply_to),
-    ctx,
-  );
+  const known = subjects.get(thread_id ?? reply_to);
+  const { options, envelope, messageId } = mailOut(message, ctx.config, known, ctx);
   const source = new MailComposer(options).compile().createReadStream() as Readable;
   try {
     await speak(smtp, ctx, { envelope, source });
@@ -39,26 +35,11 @@ export async function sendMail(
 }
 
 type Server = NonNullable<Config["smtp"]>;
-type Done = (error?: Error | null) => void;
 
 /** A wrong password shows at once, and not with the first message. */
 export const tryLogin = (server: Server, ctx: Context<Config>): Promise<void> => speak(server, ctx);
 
-function speak(
-  server: Server,
-  { config, signal }: Context<Config>,
-  mail?: { envelope: MailOut["envelope"]; source: Readable },
-): Promise<void> {
-  const { address, user = address, password: pass } = config;
-  const connection = new SMTPConnection({
-    ...socketOptions(server, config),
-    requireTLS: server.security === "starttls",
-    ignoreTLS: server.security === "none",
-  });
-  const steps = [
-    (done: Done) => connection.connect(done),
-    (done: Done) => connection.login({ user, credentials: { user, pass } }, done),
-    ...(mail ? [(done: Done) => connection.send(mail.envelope, mail.source, done)] : []),
-  ];
-  return smtpTalk(connection, signal, steps, mail?.source);
+function speak(server: Server, { config, signal }: Context<Config>, mail?: SmtpMail): Promise<void> {
+  const options = mailOptions(server, config);
+  return smtpTalk(new SMTPConnection(options), server, options.auth, signal, mail);
 }

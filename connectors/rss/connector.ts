@@ -51,7 +51,7 @@ async function follow(url: string, ctx: Ctx): Promise<SpoolwayError | undefined>
       sender: { id: entry.author ?? url, display_name: entry.author ?? title },
       platform_id: id,
       target: revision === 0 ? undefined : { platform_id: id },
-      occurred_at: isoTime(Date.parse((revision > 0 ? entry.updated : entry.published) ?? "")),
+      occurred_at: isoTime(Date.parse((revision > 0 ? undefined : entry.published) ?? entry.updated ?? "")),
       content: {
         ...{ text: entry.text, format: "plain", subject: entry.title },
         attachments: linkedFiles(ctx, entry.files, attachments, url),
@@ -68,5 +68,8 @@ async function read(url: string, ctx: Ctx): Promise<Document | undefined> {
   const { max_bytes: maxBytes, timeout_s, ...config } = ctx.config;
   const { url: href, ...access } = accessTo(url, config);
   const version = (await ctx.state.get<Kept>(url))?.version;
-  return readDocument(ctx, href, { ...access, version, maxBytes, timeoutMs: timeout_s * 1000 });
+  const reading = { ...access, version, maxBytes, timeoutMs: timeout_s * 1000 };
+  const document = await readDocument(ctx, href, reading);
+  // Relative links are completed with it, and go into events: so it is the one without our parameters.
+  return document && { ...document, url: config.query ? url : document.url };
 }

@@ -39,11 +39,10 @@ export function readEntries({ bytes, contentType, url }: Document): Entries {
     return { title, entries: inOrder(feed.items, (one) => ofRss(one, url)) };
   } catch (error) {
     const page = linkedFeed(text, url);
-    const hint =
-      page === undefined
-        ? {}
-        : { hint: `It is a page, whose feed is ${page}: put that into connectors.yml.` };
-    throw reject(`this is no feed: ${(error as Error).message}`, "rejected", { ...hint, cause: error });
+    const hint = page
+      ? `It is a page, whose feed is ${page}: put that into connectors.yml.`
+      : "Open the address in a browser: is it a feed? Put the right one into connectors.yml.";
+    throw reject(`this is no feed: ${(error as Error).message}`, "rejected", { hint, cause: error });
   }
 }
 
@@ -114,7 +113,7 @@ const nameOf = (people: Array<{ name?: string; email?: string }> = []): string |
 const absolute = (link: string | undefined, base: string): string | undefined =>
   link === undefined ? undefined : (URL.parse(link, base)?.href ?? link);
 
-function file(base: string, url = "", type?: string, size?: number, name?: string): Entry["files"] {
-  const href = URL.parse(url, base);
+function file(base: string, url?: string, type?: string, size?: number, name?: string): Entry["files"] {
+  const href = url ? URL.parse(url, base) : null;
   return href && /^https?:$/.test(href.protocol) ? [{ url: href.href, type, size, name }] : [];
 }

@@ -34,13 +34,13 @@ export interface Config {
     password: string;
   };
   /**
-   * Headers of every request, e.g. Authorization. With them, redirects to another host are not followed.
+   * Headers of every request, e.g. Authorization. With them, no redirect is followed.
    */
   headers?: {
     [k: string]: string;
   };
   /**
-   * Parameters that are added to every feed's address when it is read, e.g. a token. With them, redirects to another host are not followed.
+   * Parameters that are added to every feed's address when it is read, e.g. a token. With them, no redirect is followed.
    */
   query?: {
     [k: string]: string;

@@ -1,7 +1,7 @@
 // spoolway/sdk/access: how the addresses of a config are read: a login, headers or parameters that all of them need. They are secrets: where they go is only the address that the
 // user wrote, so with headers or parameters no redirect is followed (a login is dropped by fetch itself on the way to another host).
 import { STATUS_CODES } from "node:http";
-import { stop } from "../sdk.ts";
+import { reject, stop } from "../sdk.ts";
 import { byStatus, type Judge } from "./http-api.ts";
 
 export interface Access {
@@ -19,6 +19,8 @@ export interface Address {
 
 /** The address with all that it needs, and what a refusal means; nothing of either is in the errors. */
 export function accessTo(url: string, { login, headers, query = {} }: Access): Address {
+  // In one case: fetch would join an Authorization to our authorization.
+  const own = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
   const where = new URL(url);
   for (const [name, value] of Object.entries(query)) where.searchParams.set(name, value);
   const secret = `${login?.username}:${login?.password}`;
@@ -26,11 +28,13 @@ export function accessTo(url: string, { login, headers, query = {} }: Access): A
   const isBound = headers !== undefined || Object.keys(query).length > 0;
   return {
     url: where.href,
-    headers: { "user-agent": "Spoolway", ...basic, ...headers },
+    headers: { "user-agent": "Spoolway", ...basic, ...Object.fromEntries(own) },
     redirect: isBound ? "manual" : "follow",
     judge,
   };
 }
+
+const wrongAddress = "Open the address in a browser, and put the right one into connectors.yml.";
 
 const judge: Judge = (refusal) => {
   const { status } = refusal;
@@ -40,5 +44,6 @@ const judge: Judge = (refusal) => {
       "Put the login that it wants into connectors.yml: `login`, `headers` or `query`.",
     );
   const moved = "moved elsewhere: put the new address into connectors.yml";
-  return byStatus(refusal, status >= 300 && status < 400 ? moved : STATUS_CODES[status]);
+  const error = byStatus(refusal, status >= 300 && status < 400 ? moved : STATUS_CODES[status]);
+  return error.fate === "reject" ? reject(error.message, error.code, { hint: wrongAddress }) : error;
 };

@@ -1,6 +1,6 @@
 // spoolway/sdk/document: a document at a URL that is read again and again (a feed): bounded in size and time, and fetched only when it changed since the last time
-// (ETag, Last-Modified). Failures have the fates of sdk/http-api.
-import { type Context, reject, SpoolwayError, uncertain } from "../sdk.ts";
+// (ETag, Last-Modified). Failures have the fates of sdk/http-api, but none is uncertain: what got no answer, or half of one, is reconnect.
+import { type Context, reconnect, reject, SpoolwayError, toSpoolwayError } from "../sdk.ts";
 import { type Judge, request } from "./http-api.ts";
 
 /** What the server said of the version that we have; keep it once that one is dealt with. */
@@ -46,7 +46,7 @@ export async function readDocument(
     ...(version.modified === undefined ? {} : { "if-modified-since": version.modified }),
   };
   const init = { headers: { ...headers, ...conditions }, redirect, signal: AbortSignal.timeout(timeoutMs) };
-  const response = await request({ fetch }, url, init, judge);
+  const response = await request({ fetch }, url, init, judge).catch(notRead);
   if (isUnchanged) return undefined;
   const [etag, modified] = [response.headers.get("etag"), response.headers.get("last-modified")];
   return {
@@ -57,18 +57,27 @@ export async function readDocument(
   };
 }
 
+/** A request that only reads may have arrived or not. */
+function notRead(thrown: unknown): never {
+  const { fate, message } = toSpoolwayError(thrown);
+  throw fate === "uncertain" ? reconnect(message, { cause: thrown }) : thrown;
+}
+
+const hint = "If that is right, raise the limit in connectors.yml (`max_bytes`).";
+
 async function readAll({ body }: Response, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     for await (const chunk of body ?? []) {
       size += chunk.length;
-      if (size > maxBytes) throw reject(`the document has more than ${maxBytes} bytes`, "too_large");
+      if (size > maxBytes)
+        throw reject(`the document has more than ${maxBytes} bytes`, "too_large", { hint });
       chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof SpoolwayError) throw error;
-    throw uncertain(`the answer broke off: ${(error as Error).message}`, { cause: error });
+    throw reconnect(`the answer broke off: ${(error as Error).message}`, { cause: error });
   }
   return Buffer.concat(chunks);
 }

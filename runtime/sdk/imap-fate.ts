@@ -1,9 +1,10 @@
 // spoolway/sdk/imap-fate: why an IMAP connection (imapflow's) could not be opened or was lost, as an error with the fate that it asks for.
 import { SpoolwayError, stop } from "../sdk.ts";
-import { serverProblem } from "./server.ts";
+import { mailProblem, type MailServer } from "./mail-server.ts";
 
 /** As imapflow throws them. */
 export interface ImapError extends Error {
+  code?: string | undefined;
   authenticationFailed?: boolean | undefined;
   mailboxMissing?: boolean | undefined;
   /** AUTHENTICATIONFAILED, UNAVAILABLE … (RFC 5530) */
@@ -11,24 +12,31 @@ export interface ImapError extends Error {
   responseText?: string | undefined;
 }
 
-const hint =
+const loginHint =
   "Check user and password. Many providers want an app password, made in the account's security settings, and IMAP switched on.";
+const shownFolders = 30;
 
+/** `existing`: the folders that there are, where the one that is wanted is not among them. */
 export function imapFate(
   error: ImapError,
   folder: string,
-  { server, port, security }: { server: string; port: number; security: string },
+  server: MailServer,
+  existing: readonly string[] = [],
 ): SpoolwayError {
   if (error instanceof SpoolwayError) return error;
-  const { serverResponseCode = "", message, responseText: words = message } = error;
-  const isAway = /^(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)$/.test(serverResponseCode);
-  if (error.authenticationFailed && !isAway) return stop(`the IMAP server refused the login: ${words}`, hint);
-  if (error.mailboxMissing)
-    return stop(
-      `there is no folder ${folder}: ${words}`,
-      "Change folders in connectors.yml.",
-      "no_such_folder",
-    );
-  const place = { server, port, tls: security === "tls", tls_verify: true };
-  return serverProblem(error, place, { plain: 143, tls: 993 });
+  const { message, responseText: words = message } = error;
+  if (error.authenticationFailed && !isPassing(error))
+    return stop(`the IMAP server refused the login: ${words}`, loginHint);
+  if (error.mailboxMissing) {
+    const more = existing.length > shownFolders ? " …" : "";
+    const those =
+      existing.length > 0 ? ` There are: ${existing.slice(0, shownFolders).join(", ")}${more}` : "";
+    const hint = `Change folders in connectors.yml.${those}`;
+    return stop(`there is no folder ${folder}: ${words}`, hint, "no_such_folder");
+  }
+  return mailProblem(error, server);
 }
+
+/** The server cannot now, and says so. */
+export const isPassing = ({ serverResponseCode = "" }: ImapError): boolean =>
+  /^(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG)$/.test(serverResponseCode);

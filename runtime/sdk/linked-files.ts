@@ -21,19 +21,24 @@ export function linkedFiles(
   fetching: Fetching,
   home: string,
 ): DraftAttachment[] {
-  return files.map(({ url, type, size, name = lastPartOf(url) }) => {
-    if (fetching === "link") {
-      const known = {
-        ...(type ? { media_type: type } : {}),
-        ...(Number.isInteger(size) ? { size: size ?? 0 } : {}),
-      };
+  // Nor is a redirect to anywhere else followed, where it matters where the file lies.
+  const redirect = fetching === "fetch" ? "follow" : "manual";
+  const isGone = (): boolean => !ctx.signal.aborted;
+  return files.map(({ url, type, size: said = -1, name = lastPartOf(url) }) => {
+    // Feeds say -1, 0.5 and the like; an event with that would be refused.
+    const size = Number.isSafeInteger(said) && said >= 0 ? said : undefined;
+    if (fetching === "link" || (fetching === "same_host" && !isNear(url, home))) {
+      const known = { ...(type ? { media_type: type } : {}), ...(size === undefined ? {} : { size }) };
       return { name, url, ...known, omitted: "not_fetched" };
     }
-    const place =
-      fetching === "same_host" ? { host: new URL(home).hostname } : { redirect: "follow" as const };
-    const isGone = (): boolean => !ctx.signal.aborted;
-    return { ...remoteFile(ctx, { name, url, mediaType: type, size, isGone, ...place }), url };
+    return { ...remoteFile(ctx, { name, url, mediaType: type, size, isGone, redirect }), url };
   });
+}
+
+/** A host that only ends like the other one is somebody else's. */
+function isNear(url: string, home: string): boolean {
+  const [host, own] = [URL.parse(url)?.hostname, new URL(home).hostname];
+  return host === own || host?.endsWith(`.${own}`) === true;
 }
 
 function lastPartOf(url: string): string {

@@ -1,7 +1,8 @@
-// spoolway/sdk/mail-draft: a mail that lies on a server as an event. Its text is fetched at once; its files only when the event is new, as streams.
+// spoolway/sdk/mail-draft: a mail that lies on a server as an event. Its text is fetched at once; its files only when the event is new, as streams. What the server does not give
+// out of it is `omitted: "unavailable"`.
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import type { Draft } from "../sdk.ts";
+import type { Draft, DraftAttachment, SpoolwayError } from "../sdk.ts";
 import { decodeText } from "./charset.ts";
 import { htmlToText } from "./html-text.ts";
 import { type MailEnvelope, mailEvent, type MailReport } from "./mail-event.ts";
@@ -19,7 +20,18 @@ export interface StoredMail {
   size?: number | undefined;
 }
 
-/** The bytes of a part: its transfer encoding is undone, and of a text its charset and soft line breaks. */
+/** What to ask for. */
+export const mailItems = {
+  uid: true,
+  envelope: true,
+  bodyStructure: true,
+  headers: true,
+  flags: true,
+  internalDate: true,
+  size: true,
+} as const;
+
+/** The bytes of a part: its transfer encoding is undone, and of a text its charset and soft line breaks. Rejects with the fate reject where the server does not give it out. */
 export type ReadPart = (part: MailPart, maxBytes?: number) => AsyncIterable<Uint8Array>;
 
 /** A longer one is an attachment. */
@@ -35,7 +47,12 @@ export async function mailDraft(
   const source = decodeText(mail.headers ?? new Uint8Array());
   const { texts, files } = mailParts(root, textMaxBytes);
   const written: string[] = [];
-  for (const part of texts) written.push(await textOf(part, read));
+  const lost: DraftAttachment[] = [];
+  for (const part of texts) {
+    const text = await textOf(part, read);
+    if (text === undefined) lost.push({ ...described(part), omitted: "unavailable" });
+    else written.push(text);
+  }
   const report = await reportOf(root, read);
   const ours = own.map((one) => one.toLowerCase());
   return {
@@ -44,21 +61,37 @@ export async function mailDraft(
       text: written.join("\n\n"),
       format: "plain",
       subject: envelope.subject || undefined,
-      attachments: files.map((part) => ({
-        name: fileNameOf(part),
-        media_type: part.type,
-        ...decodedSize(part),
-        data: Readable.from(read(part), { objectMode: false }),
-        omitIfTooLarge: true,
-      })),
+      attachments: [
+        ...lost,
+        ...files.map((part) => ({
+          ...described(part),
+          data: Readable.from(read(part), { objectMode: false }),
+          omitIfTooLarge: true,
+        })),
+      ],
     },
     raw: { ...place, uid, flags: [...flags], size, headers: source, report: report?.statuses },
   };
 }
 
+const described = (part: MailPart) => ({
+  name: fileNameOf(part),
+  media_type: part.type,
+  ...decodedSize(part),
+});
+
+/** Undefined where the server does not give it out. */
+const bytesOf = (part: MailPart, read: ReadPart, maxBytes?: number): Promise<Buffer | undefined> =>
+  buffer(read(part, maxBytes)).catch((error: SpoolwayError) => {
+    if (error.fate !== "reject") throw error;
+    return undefined;
+  });
+
 /** As a person reads it. */
-async function textOf(part: MailPart, read: ReadPart): Promise<string> {
-  const text = decodeText(await buffer(read(part)));
+async function textOf(part: MailPart, read: ReadPart): Promise<string | undefined> {
+  const bytes = await bytesOf(part, read);
+  if (bytes === undefined) return undefined;
+  const text = decodeText(bytes);
   return (part.type === "text/html" ? htmlToText(text) : text.replaceAll("\r\n", "\n")).trimEnd();
 }
 
@@ -67,7 +100,7 @@ async function reportOf(root: MailPart, read: ReadPart): Promise<MailReport | un
   const [status] = partsOfType(root, /^message\/(?:global-)?delivery-status$/);
   if (root.type !== "multipart/report" || !status) return undefined;
   const textBelow = async (part: MailPart): Promise<string> =>
-    decodeText(await buffer(read(part, reportMaxBytes)));
+    decodeText((await bytesOf(part, read, reportMaxBytes)) ?? new Uint8Array());
   const [returned] = partsOfType(root, /^(?:message\/(?:rfc822|global)|text\/rfc822-headers)$/);
   const [head = ""] = returned ? (await textBelow(returned)).split(/\r?\n\r?\n/) : [];
   const [original] = messageIds(parseHeaders(head), "message-id");

@@ -48,6 +48,29 @@ export async function placeCursor(
   await state.set(keyOf(name), { validity, number: 0, at, since });
 }
 
+/** That something may be new, however often it is told. Forget it before you look: what is told meanwhile is looked for again. */
+export class News {
+  isThere = false;
+  #wake: () => void = () => undefined;
+
+  tell(): void {
+    this.isThere = true;
+    this.#wake();
+  }
+
+  forget(): void {
+    this.isThere = false;
+  }
+
+  /** Resolves when it is told, or was since it was forgotten. */
+  async come(): Promise<void> {
+    if (this.isThere) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
+  }
+}
+
 /** Runs until something throws. */
 export async function followFolder(folder: NumberedFolder, ctx: Place): Promise<never> {
   for (;;) {

@@ -60,6 +60,16 @@ describe("rss", { timeout: 60_000 }, () => {
     expect(JSON.stringify(event.raw)).toContain("https://example.org/1?a=1&b=2");
   });
 
+  test("of an Atom entry that says only when it was updated, that is its time, as Atom wants it", async () => {
+    const { server, base } = await open({ "/feed": "atom" });
+    server.publish("/feed", { id: "urn:1", text: "release", updated: "2026-11-21T11:00:00.000Z" });
+    const bus = await run([`${base}/feed`]);
+    expect(await bus.waitForEvent("release")).toMatchObject({
+      kind: "item",
+      occurred_at: "2026-11-21T11:00:00.000Z",
+    });
+  });
+
   test("asks with the ETag of what it has dealt with, also after a restart, and a 304 is enough", async () => {
     const { server, base } = await open({ "/feed": "rss" });
     server.publish("/feed", entry);
@@ -176,6 +186,8 @@ describe("rss", { timeout: 60_000 }, () => {
     expect(failed.find((line) => line.includes("/page"))).toContain(`whose feed is ${base}/good`);
     expect(failed.find((line) => line.includes("/large"))).toContain("too_large");
     expect(failed.find((line) => line.includes("/missing"))).toContain("404");
+    // The hints of messages that cannot be sent would help nobody here.
+    for (const line of failed) expect(line).toMatch(/"hint":"[^"]*connectors\.yml/);
     server.add("/missing", "rss");
     server.publish("/missing", { id: "urn:2", text: "back" });
     await bus.waitForEvent("back");
@@ -186,6 +198,37 @@ describe("rss", { timeout: 60_000 }, () => {
     server.file("/feed", Buffer.from("hello"));
     const bus = await run([`${base}/feed`]);
     expect(await failing(bus)).toContain("this is no feed");
+  });
+
+  test("a file without an address is none, one with a size that is none has none, and one from elsewhere is only named", async () => {
+    const { server, base } = await open({});
+    const other = await open({});
+    const elsewhere = `http://localhost:${other.server.port}/a.mp3`;
+    const files = `<enclosure length="3"/><enclosure url="/missing.mp3" length="-1"/><enclosure url="${elsewhere}" length="-1" type="audio/mpeg"/>`;
+    server.file(
+      "/feed",
+      Buffer.from(`<rss version="2.0"><channel><item><title>podcast</title>${files}</item></channel></rss>`),
+    );
+    const bus = await run([`${base}/feed`], { attachments: "same_host" });
+    const event = await bus.waitForEvent(() => true);
+    expect(event.content?.attachments).toEqual([
+      { name: "missing.mp3", url: `${base}/missing.mp3`, omitted: "unavailable" },
+      { name: "a.mp3", url: elsewhere, media_type: "audio/mpeg", omitted: "not_fetched" },
+    ]);
+    expect(other.server.requests).toEqual([]);
+  });
+
+  test("parameters of the configuration are in no event, whatever the feed's links are relative to", async () => {
+    const { server, base } = await open({});
+    const item = `<item><title>t</title><link>#1</link><description>&lt;a href="?"&gt;x&lt;/a&gt;&lt;a href="#a"&gt;y&lt;/a&gt;&lt;a href=""&gt;z&lt;/a&gt;</description><enclosure url="#file"/></item>`;
+    server.file(
+      "/feed?key=k3y",
+      Buffer.from(`<rss version="2.0"><channel><title>t</title>${item}</channel></rss>`),
+    );
+    const bus = await run([`${base}/feed`], { query: { key: "k3y" } });
+    const event = await bus.waitForEvent(() => true);
+    expect(event.content?.attachments?.[0]?.url).toBe(`${base}/feed#file`);
+    expect(JSON.stringify(event)).not.toContain("k3y");
   });
 
   test("asked to wait (429, Retry-After), it waits", async () => {

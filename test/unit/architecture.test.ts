@@ -180,13 +180,16 @@ describe("files", () => {
     expect(long).toEqual([]);
   });
 
-  test("of a connector have together under 200 lines; webhook, which is several, may have more", () => {
+  test("of a connector have together under 200 lines of code; webhook, which is several, may have more", () => {
+    // What says why is free.
+    const code = ({ text }: { text: string }): number =>
+      text.split("\n").filter((line) => !/^\s*(?:$|\/\/|\/\*\*|\*)/.test(line)).length;
     const byConnector = Map.groupBy(
       connectors.filter(({ path }) => !path.endsWith(".d.ts")),
       ({ path }) => path.split("/")[1] ?? path,
     );
     const long = [...byConnector]
-      .map(([type, files]) => ({ type, lines: files.reduce((sum, { lines }) => sum + lines, 0) }))
+      .map(([type, files]) => ({ type, lines: files.reduce((sum, file) => sum + code(file), 0) }))
       .filter(({ type, lines }) => lines >= 200 && type !== "webhook");
     expect([...byConnector.keys()]).toContain("irc");
     expect(long).toEqual([]);

@@ -11,7 +11,7 @@ export interface Dovecot extends Daemon {
   tlsPort: number;
   lmtpPort: number;
   certFile: string;
-  /** A folder gets another UIDVALIDITY and other UIDs, as after a restore from a backup. Only while it is stopped. */
+  /** A folder gets another UIDVALIDITY and other UIDs, as after a restore from a backup: the last mail is the first now. Only while it is stopped. */
   renumber(user: string): void;
 }
 
@@ -92,8 +92,8 @@ service lmtp {
     renumber(user: string) {
       const list = join(mail, user, "Maildir", "dovecot-uidlist");
       const [head = "", ...lines] = readFileSync(list, "utf8").trimEnd().split("\n");
-      const next = 1000 + lines.length;
-      const renumbered = lines.map((line, n) => line.replace(/^\d+/, String(900 + n)));
+      const next = 1 + lines.length;
+      const renumbered = lines.reverse().map((line, n) => line.replace(/^\d+/, String(1 + n)));
       const changed = head.replace(/V(\d+) N\d+/, (_all, was: string) => `V${Number(was) + 7} N${next}`);
       writeFileSync(list, `${[changed, ...renumbered].join("\n")}\n`);
       for (const name of readdirSync(join(mail, user, "Maildir")))

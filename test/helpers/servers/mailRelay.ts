@@ -21,7 +21,8 @@ export interface RelayOptions {
   lmtpPort: number;
   account: string;
   maxBytes?: number;
-  tls?: { cert: string; key: string };
+  /** STARTTLS, without which it takes no login; or with `secure` TLS from the first byte. */
+  tls?: { cert: string; key: string; secure?: boolean };
 }
 
 const answer = (responseCode: number, words: string): Error =>

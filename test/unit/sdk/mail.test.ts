@@ -157,7 +157,7 @@ describe("an SMTP server that", () => {
 });
 
 test("an IMAP server that refuses the login stops it; one that cannot check it now does not", () => {
-  const place = { server: "imap.example.org", port: 993, security: "tls" };
+  const place = { server: "imap.example.org", port: 993, security: "tls" } as const;
   const refused = (serverResponseCode: string) =>
     imapFate(
       Object.assign(new Error("no"), { authenticationFailed: true, serverResponseCode }),
