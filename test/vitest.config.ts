@@ -1,12 +1,13 @@
-// How the tests run. They start real processes and wait on real clocks, so: as many at once as a small machine has cores, and generous limits.
+// How the tests run. They start real processes and wait on real clocks, so: few at once, and generous limits.
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The long fault tests first, so that they do not run alone at the end. */
+/** The long ones first, so that they do not run alone at the end: the fault tests, then the contracts. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = (file: TestSpecification) => (file.moduleId.includes("/test/fault/") ? 0 : 1);
+    const rank = ({ moduleId }: TestSpecification): number =>
+      ["/test/fault/", "/test/contract/"].findIndex((folder) => moduleId.includes(folder)) & 3;
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
 }
@@ -20,7 +21,10 @@ export default defineConfig({
   test: {
     include: ["test/{unit,contract,integration,fault}/**/*.test.ts", "connectors/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    // Most of them wait most of the time, for a server, a pause, a clock.
+    maxWorkers: 3,
+    // As runtime/spoolway.js does: thousands of processes would strip the same types.
+    env: { NODE_COMPILE_CACHE: `${root}/node_modules/.cache/spoolway` },
     // As node itself imports CommonJS; else the generated validators find their helpers in another place than in production.
     deps: { interopDefault: false },
     testTimeout: 30_000,
