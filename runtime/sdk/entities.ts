@@ -11,10 +11,27 @@ const names = new Map<string, string>([
   ...Object.entries({
     ...{ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", hellip: "…", bull: "•", trade: "™", euro: "€" },
     ...{ ndash: "–", mdash: "—", lsquo: "‘", rsquo: "’", sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„" },
-    ...{ lsaquo: "‹", rsaquo: "›", dagger: "†", Dagger: "‡", permil: "‰", prime: "′", Prime: "″", minus: "−" },
+    ...{
+      lsaquo: "‹",
+      rsaquo: "›",
+      dagger: "†",
+      Dagger: "‡",
+      permil: "‰",
+      prime: "′",
+      Prime: "″",
+      minus: "−",
+    },
     ...{ larr: "←", uarr: "↑", rarr: "→", darr: "↓", harr: "↔", infin: "∞", ne: "≠", le: "≤", ge: "≥" },
     ...{ OElig: "Œ", oelig: "œ", Scaron: "Š", scaron: "š", Yuml: "Ÿ", fnof: "ƒ", circ: "ˆ", tilde: "˜" },
-    ...{ ensp: "\u2002", emsp: "\u2003", thinsp: "\u2009", zwnj: "\u200c", zwj: "\u200d", lrm: "\u200e", rlm: "\u200f" },
+    ...{
+      ensp: "\u2002",
+      emsp: "\u2003",
+      thinsp: "\u2009",
+      zwnj: "\u200c",
+      zwj: "\u200d",
+      lrm: "\u200e",
+      rlm: "\u200f",
+    },
     ...{ check: "✓", star: "☆", hearts: "♥", middot: "·", horbar: "―", newline: "\n", tab: "\t" },
   }),
 ]);
@@ -24,10 +41,13 @@ const windows = new TextDecoder("windows-1252");
 
 /** Each reference once: "&amp;lt;" is "&lt;". What is none is left as it is. */
 export function decodeEntities(text: string): string {
-  return text.replaceAll(/&(?:#(\d{1,8})|#x([0-9a-f]{1,7})|([a-z][a-z0-9]{1,9}));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
-    if (name !== undefined) return names.get(name) ?? whole;
-    return character(decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal));
-  });
+  return text.replaceAll(
+    /&(?:#(\d{1,8})|#x([0-9a-f]{1,7})|([a-z][a-z0-9]{1,9}));/gi,
+    (whole, decimal?: string, hex?: string, name?: string) => {
+      if (name !== undefined) return names.get(name) ?? whole;
+      return character(decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal));
+    },
+  );
 }
 
 function character(code: number): string {

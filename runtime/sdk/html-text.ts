@@ -6,7 +6,9 @@ import { decodeEntities } from "./entities.ts";
 
 /** Line breaks around an element; 2 is a blank line. */
 const breaks: Readonly<Record<string, number>> = {
-  ...Object.fromEntries("p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre hr".split(" ").map((name) => [name, 2])),
+  ...Object.fromEntries(
+    "p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre hr".split(" ").map((name) => [name, 2]),
+  ),
   ...Object.fromEntries(
     "div section article header footer nav aside main figure figcaption address form tr li dt dd caption details summary"
       .split(" ")
@@ -14,7 +16,17 @@ const breaks: Readonly<Record<string, number>> = {
   ),
 };
 /** What they hold is no text of the page. */
-const hidden = new Set(["script", "style", "head", "title", "template", "textarea", "select", "svg", "object"]);
+const hidden = new Set([
+  "script",
+  "style",
+  "head",
+  "title",
+  "template",
+  "textarea",
+  "select",
+  "svg",
+  "object",
+]);
 
 /** Relative addresses are resolved against `base`, where it is given. */
 export function htmlToText(html: string, base?: string): string {
@@ -151,7 +163,8 @@ class Writer {
     if (text === "") return;
     const isNew = this.#text === "" || this.#breaks > 0;
     const quote = "> ".repeat(Math.min(this.#quotes, 20));
-    if (this.#text !== "" && this.#breaks > 0) this.#text += `\n${quote.trimEnd()}`.repeat(this.#breaks - 1) + "\n";
+    if (this.#text !== "" && this.#breaks > 0)
+      this.#text += `\n${quote.trimEnd()}`.repeat(this.#breaks - 1) + "\n";
     if (isNew) this.#text += quote;
     else if (this.#space && !/\s$/.test(this.#text.slice(-1))) this.#text += " ";
     if (this.#bullet) this.#text += "- ";

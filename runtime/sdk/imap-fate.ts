@@ -1,5 +1,5 @@
 // spoolway/sdk/imap-fate: why an IMAP connection (imapflow's) could not be opened or was lost, as an error with the fate that it asks for.
-import { SpoolwayError, stop } from "../sdk.ts";
+import { reconnect, SpoolwayError, stop } from "../sdk.ts";
 import { mailProblem, type MailServer } from "./mail-server.ts";
 
 /** As imapflow throws them. */
@@ -34,7 +34,11 @@ export function imapFate(
     const hint = `Change folders in connectors.yml.${those}`;
     return stop(`there is no folder ${folder}: ${words}`, hint, "no_such_folder");
   }
-  return mailProblem(error, server);
+  if (error.responseText === undefined) return mailProblem(error, server);
+  return reconnect(`the IMAP server says: ${words}`, {
+    hint: "It is tried again by itself. If it stays, ask who runs the server.",
+    cause: error,
+  });
 }
 
 /** The server cannot now, and says so. */

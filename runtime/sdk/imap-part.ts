@@ -16,9 +16,11 @@ export interface PartSource {
   ): Promise<{ content?: AsyncIterable<unknown> | undefined }>;
 }
 
+/** Of the one mail at which the folder stands: several of its parts may be bad. */
 interface Breaks {
-  at: string;
-  times: number;
+  mail: string;
+  /** By part. */
+  times: Record<string, number>;
 }
 
 const chunkSize = 256 * 1024;
@@ -32,9 +34,10 @@ export async function* imapPart(
   { part = "1", size = 0 }: MailPart,
   maxBytes = Infinity,
 ): AsyncGenerator<Uint8Array> {
-  const [key, at] = [`breaks:${folder}`, `${uidvalidity} ${uid} ${part}`];
+  const [key, mail] = [`breaks:${folder}`, `${uidvalidity} ${uid}`];
   const known = await state.get<Breaks>(key);
-  const times = known?.at === at ? known.times : 0;
+  const times = known?.mail === mail ? known.times : {};
+  const tried = times[part] ?? 0;
   const refuse = (why: string): Error => {
     log.warn("attachment.unavailable", { folder, uid, part, error: why });
     return reject(
@@ -42,7 +45,7 @@ export async function* imapPart(
       "unavailable",
     );
   };
-  if (times >= maxBreaks) throw refuse(`it has failed ${times} times`);
+  if (tried >= maxBreaks) throw refuse(`it has failed ${tried} times`);
   try {
     const { content } = await client.download(String(uid), part, { uid: true, chunkSize, maxBytes });
     if (content === undefined && size > 0) throw new Error("nothing came");
@@ -50,7 +53,7 @@ export async function* imapPart(
   } catch (error) {
     const { code, message, responseText: words = message } = error as ImapError;
     if (client.usable && code !== "ETHROTTLE" && !isPassing(error as ImapError)) throw refuse(words);
-    if (!signal.aborted) await state.set(key, { at, times: times + 1 });
+    if (!signal.aborted) await state.set(key, { mail, times: { ...times, [part]: tried + 1 } });
     // Named, or the spool would take the network's ECONNRESET for one of its own disk's errors.
     throw reconnect(`could not fetch part ${part} of ${uid} in ${folder}: ${words}`, { cause: error });
   }

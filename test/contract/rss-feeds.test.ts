@@ -86,6 +86,27 @@ describe("rss", { timeout: 60_000 }, () => {
     expect(bus.events()).toHaveLength(1);
   });
 
+  test("killed in the middle of a feed, it goes on with what has not come, and nothing comes twice", async () => {
+    const { server, base } = await open({ "/feed": "rss" });
+    let asked = 0;
+    server.pages.set("/file", (_, response) => {
+      asked += 1;
+      if (asked > 1) response.end("bytes"); // at first no answer
+    });
+    const file = { url: "/file", name: "file", type: "text/plain", size: 5 };
+    server.publish("/feed", { id: "urn:1", text: "first" });
+    server.publish("/feed", { id: "urn:2", text: "second", file });
+    server.publish("/feed", { id: "urn:3", text: "third" });
+    const bus = await run([`${base}/feed`], { attachments: "same_host" });
+    await bus.waitForEvent("first");
+    await waitFor(() => asked === 1);
+    await bus.killConnector(name);
+    await bus.waitForEvent("third");
+    await polled(server, "/feed");
+    expect(texts(bus)).toEqual(["first", "second", "third"]);
+    expect(bus.events()[1]?.content?.attachments?.[0]).toMatchObject({ size: 5 });
+  });
+
   test("Last-Modified will do where there is no ETag", async () => {
     const { server, base } = await open({});
     const modified = "Sat, 21 Nov 2026 10:00:00 GMT";

@@ -38,11 +38,10 @@ const spoolway = (...args: string[]) => runCommand([...args, "--home", home]);
 describe.for(types)("%s", (type) => {
   const folder = (): string => join(home, "connectors", type);
 
-  test("has exact versions, and a lock file that names nothing but the public registry", () => {
+  test("has exact versions, and a lock file that names no host: npm asks the registry that it is set up for", () => {
     for (const version of Object.values(librariesOf(folder()))) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
     const lock = readFileSync(join(folder(), "package-lock.json"), "utf8");
-    const hosts = [...lock.matchAll(/"resolved": "https?:\/\/([^/"]+)/g)].map(([, host]) => host);
-    expect([...new Set(hosts)].filter((host) => host !== "registry.npmjs.org")).toEqual([]);
+    expect(lock).not.toMatch(/"resolved": "\w+:/);
   });
 
   test("its libraries are installed by its lock file", { timeout: 300_000 }, async () => {

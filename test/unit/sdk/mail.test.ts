@@ -166,4 +166,9 @@ test("an IMAP server that refuses the login stops it; one that cannot check it n
     ).fate;
   expect(refused("AUTHENTICATIONFAILED")).toBe("stop");
   expect(refused("UNAVAILABLE")).toBe("reconnect");
+  const broken = Object.assign(new Error("Command failed"), { responseText: "Internal error" });
+  expect(imapFate(broken, "INBOX", place)).toMatchObject({
+    fate: "reconnect",
+    message: "the IMAP server says: Internal error",
+  });
 });
