@@ -42,17 +42,19 @@ async function follow(
   const known = await ctx.state.get<KnownVersions>(url);
   const look = await lookInto(dav, url, known?.token);
   const { changed, gone } = newsIn(look, known?.versions ?? {});
-  const deliver = (path: string, version: string, draft: Draft): Promise<unknown> =>
-    ctx.deliver({
+  const deliver = async (path: string, version: string, draft: Draft): Promise<void> => {
+    const noted = own.get(path);
+    await ctx.deliver({
       ...draft,
       key: [path, version],
       platform_id: path,
       target: draft.kind === "item" ? undefined : { platform_id: path },
       conversation: { id, name, type: "other" },
-      sender: ["*", version].includes(own.get(path) ?? "")
-        ? { id: ctx.config.user, is_self: true }
-        : draft.sender,
+      sender: noted === "*" || noted === version ? { id: ctx.config.user, is_self: true } : draft.sender,
     });
+    // Not every server says which version our change became; the next one is somebody else's.
+    if (noted === "*") await own.note(path, version);
+  };
   const entries = await read(dav, url, changed);
   for (const { path, etag, text } of entries.sort((a, b) => changedMs(a.text) - changedMs(b.text)))
     await deliver(path, etag, {

@@ -182,6 +182,12 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () 
       expect((await bus.waitForDeadLetter("calendar", id)).code).toBe("invalid_message");
     const own = await bus.waitForEvent((event) => event.platform_id === `${work}${moment}.ics`);
     expect(own.sender).toMatchObject({ id: user, is_self: true });
+    // Afterwards somebody else's change is theirs.
+    const changed = icalOf({ uid: `${moment}@spoolway`, summary: "Dinner", changedS: nowS + 5 });
+    await server.ask("PUT", `${work}${moment}.ics`, changed);
+    const edit = await bus.waitForEvent("Dinner");
+    expect(edit).toMatchObject({ kind: "edit", target: { platform_id: `${work}${moment}.ics` } });
+    expect(edit.sender?.is_self ?? false).toBe(false);
   });
 
   test("no path leads off the server, or to what is not there", async () => {
