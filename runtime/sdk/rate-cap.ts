@@ -6,8 +6,9 @@ export class RateCap {
   #windowStart = -Infinity;
   #used = 0;
   #suppressed = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  /** `report` is called with the number of lines left out, at the next line of another second or at flush. */
+  /** `report` is called with the number of lines left out, within a second of the first of them, or at flush. */
   constructor(perSecond: number, report: (suppressed: number) => void) {
     this.#perSecond = perSecond;
     this.#report = report;
@@ -24,10 +25,14 @@ export class RateCap {
     this.#used += 1;
     if (this.#used <= this.#perSecond) return true;
     this.#suppressed += 1;
+    // Nothing may come after them that would tell.
+    this.#timer ??= setTimeout(() => this.flush(), 1000).unref();
     return false;
   }
 
   flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#suppressed > 0) this.#report(this.#suppressed);
     this.#suppressed = 0;
   }
