@@ -124,6 +124,10 @@ export interface RuntimeSettings {
   /**
    * A duration: 500ms, 10s, 5m, 2h, 7d.
    */
+  probe_timeout?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
   sync_every?: string;
   sync_limit?: number;
   /**

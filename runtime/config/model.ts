@@ -16,6 +16,7 @@ export interface ConnectorSettings {
   sendTimeoutMs: number;
   connectTimeoutMs: number;
   probeEveryMs: number;
+  probeTimeoutMs: number;
   syncEveryMs: number;
   syncLimit: number;
   settleMs: number;

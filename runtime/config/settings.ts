@@ -134,6 +134,7 @@ export function connectorSettings(raw: RuntimeSettings): ConnectorSettings {
     sendTimeoutMs: parseDuration(need("send_timeout")),
     connectTimeoutMs: parseDuration(need("connect_timeout")),
     probeEveryMs: parseDuration(need("probe_every")),
+    probeTimeoutMs: parseDuration(need("probe_timeout")),
     syncEveryMs: parseDuration(need("sync_every")),
     syncLimit: need("sync_limit"),
     settleMs: parseDuration(need("settle")),

@@ -150,7 +150,8 @@ async function probe(
     await sleep(failures === 0 ? settings.probeEveryMs : Math.min(settings.probeEveryMs, 5000), ctx.signal);
     if (ctx.signal.aborted) return;
     try {
-      await withTimeout(definition.probe?.(session, ctx) ?? Promise.resolve(), 15_000, "probe");
+      const answer = definition.probe?.(session, ctx) ?? Promise.resolve();
+      await withTimeout(answer, settings.probeTimeoutMs, "probe");
       status.lastProbeOkAt = new Date().toISOString();
       if (failures > 0) clearError(status);
       failures = 0;

@@ -35,6 +35,7 @@ export function connectorConfig(
       sendTimeoutMs: 60_000,
       connectTimeoutMs: 60_000,
       probeEveryMs: 30_000,
+      probeTimeoutMs: 15_000,
       syncEveryMs: 600_000,
       syncLimit: 500,
       settleMs: 5000,

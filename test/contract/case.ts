@@ -11,7 +11,12 @@ import type { Entry, Platform } from "./platform.ts";
 
 /** Quicker than the shipped limits, so that a restart costs a second and not half a minute; the behaviour is the same. */
 const quick: NonNullable<BusOptions["defaults"]> = {
-  connector: { settle: "300ms", probe_every: "2s", retry: { attempts: 8, base: "200ms", max: "2s" } },
+  connector: {
+    settle: "300ms",
+    probe_every: "2s",
+    probe_timeout: "4s",
+    retry: { attempts: 8, base: "200ms", max: "2s" },
+  },
   supervisor: { backoff_base: "200ms", backoff_max: "2s" },
 };
 

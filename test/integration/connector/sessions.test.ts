@@ -40,6 +40,13 @@ test("a link that its probe calls dead is failing, then reopened, after all task
   expect((await one.waitForState("live")).liveness).toBe("live");
 });
 
+test("a link whose probe gets no answer within probe_timeout is as dead", async () => {
+  const one = await sessions({ mute: true }, { probeEveryMs: 200, probeTimeoutMs: 300 });
+  expect((await one.waitForState("failing")).error?.message).toMatch(/probe took longer than 300 ms/);
+  await waitFor(() => calls(one).includes("receive 2"));
+  expect((await one.waitForState("live")).liveness).toBe("live");
+});
+
 test("a task that does not end with its session ends the process: a second session could send twice", async () => {
   const one = await sessions({ hang: true, deaf: true }, { probeEveryMs: 200 });
   expect(await one.exited()).toMatchObject({ code: 111 });

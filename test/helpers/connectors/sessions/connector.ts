@@ -7,6 +7,7 @@ interface Config {
   fail_connects: number;
   lose_after_ms: number;
   deaf: boolean;
+  mute: boolean;
   hang: boolean;
   stop: boolean;
 }
@@ -33,6 +34,7 @@ export default defineConnector<Config, number>({
   },
   async probe(session, ctx) {
     if (ctx.config.deaf && session === 1) throw new Error("no pong");
+    if (ctx.config.mute && session === 1) await new Promise(() => undefined);
   },
   async close(session) {
     note({ log: "../../../calls.log" }, `close ${session}`);
