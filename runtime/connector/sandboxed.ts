@@ -81,7 +81,7 @@ function viewOf(
     return path === undefined ? [] : [[key, realPath(path)] as const];
   });
   // The cache of compiled code can only be read there: what a guest has written must not run again after its connector was mended.
-  const inherited = ["LANG", "TZ", "NODE_COMPILE_CACHE"].flatMap((key) => {
+  const inherited = ["LANG", "TZ", "NODE_COMPILE_CACHE", "MALLOC_ARENA_MAX"].flatMap((key) => {
     const value = process.env[key];
     return value === undefined ? [] : [[key, value] as const];
   });

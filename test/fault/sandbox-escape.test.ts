@@ -199,6 +199,7 @@ const own = [
   "HOME",
   "LANG",
   "TZ",
+  "MALLOC_ARENA_MAX",
   "NODE_[A-Z_]+",
   "SSL_CERT_FILE",
   "PATH",
