@@ -59,8 +59,8 @@ export interface Context<Config = unknown> {
   readonly state: State;
   /** Resolves once the event is durable; only then tell the platform. Rejects when it could not be written. */
   deliver(draft: Draft): Promise<Delivered>;
-  /** fetch with this session's signal and a default timeout of 30 s. */
-  fetch(input: string | URL, init?: RequestInit): Promise<Response>;
+  /** fetch with this session's signal. It gives up when nothing moves for `silenceMs`, default 30 s; longer where the platform works before it answers. */
+  fetch(input: string | URL, init?: RequestInit, silenceMs?: number): Promise<Response>;
   /** Bytes of an outgoing attachment, as a stream. */
   openAttachment(attachment: OutgoingAttachment): Readable;
   /** Says that the platform was heard from, for `last_received_at` and the liveness, where nothing is delivered. */

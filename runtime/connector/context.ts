@@ -40,7 +40,8 @@ export function createContext(parts: Parts, signal: AbortSignal): Context {
     signal,
     state: createState(parts.state),
     deliver: (draft: Draft) => deliver(parts, draft),
-    fetch: (input: string | URL, init?: RequestInit) => fetchIn(signal, input, init),
+    fetch: (input: string | URL, init?: RequestInit, silenceMs?: number) =>
+      fetchIn(signal, input, init, silenceMs),
     openAttachment: (attachment: Parameters<typeof openMedia>[1]) => openMedia(paths, attachment),
     heard: () => {
       status.lastReceivedAt = new Date().toISOString();

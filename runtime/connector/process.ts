@@ -55,6 +55,7 @@ async function main(connector: ConnectorConfig, home: string, spool: string): Pr
 
 async function run(connector: ConnectorConfig, home: string, spool: string): Promise<void> {
   const { name, settings } = connector;
+  status.redactor.add(connector.secrets);
   const paths = await openConnector(spool, name);
   prepareReserve(spool, name, settings.reserveBytes);
   const space = new DiskSpace(spool, settings);
@@ -135,8 +136,8 @@ async function end(
   const reason: Ending = {
     type: "ending",
     code: error.code,
-    message: error.message,
-    ...(error.hint === "" ? {} : { user_action: error.hint }),
+    message: status.redactor.text(error.message),
+    ...(error.hint === "" ? {} : { user_action: status.redactor.text(error.hint) }),
   };
   // The channel is asynchronous: an exit right away would lose the message.
   await Promise.race([new Promise((resolve) => process.send?.(reason, resolve)), sleep(1000)]);

@@ -130,10 +130,11 @@ export class Sender {
     }
   }
 
-  /** An error that says nothing of the message, thrown when the session was lost or the time was up, leaves it uncertain. */
+  /** An error that says nothing of the message, thrown when the session was lost or the time was up, leaves it uncertain. What it quotes of our secrets goes. */
   #judge(thrown: unknown, session: AbortSignal): SpoolwayError {
-    if (thrown instanceof SpoolwayError) return thrown;
     const error = toSpoolwayError(thrown);
+    error.message = this.#status.redactor.text(error.message);
+    if (thrown instanceof SpoolwayError) return error;
     return session.aborted ? new SpoolwayError("timed_out", error.message, { cause: thrown }) : error;
   }
 

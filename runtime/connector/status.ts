@@ -1,6 +1,7 @@
 // What a connector's process knows about itself; the heartbeat writes it down.
 import type { Heartbeat } from "../../schema/types.ts";
 import type { SpoolwayError } from "../errors.ts";
+import { Redactor } from "../redact.ts";
 
 export interface Status {
   state: Heartbeat["state"];
@@ -19,6 +20,8 @@ export interface Status {
   lastSyncAt: string | undefined;
   error: { code: string; message: string } | undefined;
   userAction: string | undefined;
+  /** What of the configuration is secret: a library's error may quote the URL or the command that it stands in. */
+  redactor: Redactor;
 }
 
 export function newStatus(): Status {
@@ -37,13 +40,15 @@ export function newStatus(): Status {
     lastSyncAt: undefined,
     error: undefined,
     userAction: undefined,
+    redactor: new Redactor(),
   };
 }
 
 /** Shows an error in the heartbeat until clearError. */
 export function setError(status: Status, error: SpoolwayError): void {
-  status.error = { code: error.code, message: error.message.slice(0, 500) };
-  status.userAction = error.hint === "" ? undefined : error.hint;
+  const message = status.redactor.text(error.message); // before it is cut, or the beginning of a secret may stay
+  status.error = { code: error.code, message: message.slice(0, 500) };
+  status.userAction = error.hint === "" ? undefined : status.redactor.text(error.hint);
 }
 
 export function clearError(status: Status): void {

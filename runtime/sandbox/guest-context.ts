@@ -70,7 +70,8 @@ export function guestContext(parts: GuestParts, signal: AbortSignal): Context {
     signal,
     state: guestState(parts.asker),
     deliver: (draft: Draft) => deliver(parts, draft),
-    fetch: (input: string | URL, options?: RequestInit) => fetchIn(signal, input, options),
+    fetch: (input: string | URL, options?: RequestInit, silenceMs?: number) =>
+      fetchIn(signal, input, options, silenceMs),
     openAttachment: (attachment: OutgoingAttachment) => openLent(media, attachment),
     heard: () => channel.send({ t: "heard" } satisfies ToHost),
   });

@@ -124,6 +124,15 @@ test("an unknown throw is a retry; after retry.attempts it is a dead letter with
   expect(letter.error).toContain("something unforeseen");
 });
 
+test("what a failed send quotes of our secrets is not in its records", async () => {
+  const one = await start({ retryAttempts: 2 }, { password: "hunter2-hunter2" });
+  one.drop("one", message("m1", scriptOf("quote")));
+  const letter = await one.waitForDeadLetter("one", "m1");
+  expect(letter.history).toHaveLength(2);
+  expect(JSON.stringify(letter)).toContain("https://user:[redacted]@example.org");
+  expect(JSON.stringify(letter)).not.toContain("hunter2");
+});
+
 test("rate_limited holds everything and counts no attempt", async () => {
   const one = await start({ retryAttempts: 1 });
   one.drop("one", message("limited", scriptOf("limited", "ok")), "1.json");

@@ -1,7 +1,11 @@
 // The life of sessions in a connector's process: reconnects, probes, ends, syncs. Real processes.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { sandboxProblem } from "../../../runtime/sandbox/available.ts";
+import { atEnd } from "../../helpers/children.ts";
 import { type ConnectorProcess, startConnector } from "../../helpers/connectorProcess.ts";
 import { waitFor } from "../../helpers/wait.ts";
 
@@ -24,6 +28,33 @@ test("a connect that fails is tried again with backoff, and the heartbeat is off
   expect(live.error).toBeUndefined();
   await waitFor(() => calls(one).length === 4);
   expect(calls(one)).toEqual(["connect 1", "connect 2", "connect 3", "receive 3"]);
+});
+
+test("an error that quotes a secret of the configuration is shown without it", async () => {
+  const one = await startConnector({
+    type: join(types, "trouble"),
+    how: "quote",
+    password: "hunter2-hunter2",
+  });
+  const { error } = await one.waitForState("offline");
+  expect(error?.message).toBe("cannot reach https://user:[redacted]@example.org");
+});
+
+test("fetch gives up after the silence that the connector allows, also in the sandbox", async () => {
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  atEnd(() => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+  const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  for (const sandbox of sandboxProblem() === undefined ? [false, true] : [false]) {
+    const one = await startConnector({
+      ...{ type: join(types, "trouble"), how: "ask", text: `http://${address}/` },
+      ...(sandbox ? { runtime: { sandbox }, grants: { network: [address] } } : {}),
+    });
+    expect((await one.waitForState("offline")).error?.message).toBe("nothing came for 300 ms");
+  }
 });
 
 test("receiving that ends early is a lost session: closed, then opened again", async () => {

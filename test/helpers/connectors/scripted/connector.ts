@@ -1,5 +1,5 @@
 // Does to a message what its meta.script says, one word per attempt (the last word stays): ok, reject, retry, limited, reconnect, uncertain, hang, stop,
-// throw, crash, crash_after. Every send is written down first, with what the runtime said of it.
+// throw, quote, crash, crash_after. Every send is written down first, with what the runtime said of it.
 import { appendFileSync } from "node:fs";
 import {
   defineConnector,
@@ -16,6 +16,7 @@ import {
 
 interface Config {
   log: string;
+  password?: string;
   found?: string;
 }
 
@@ -45,6 +46,7 @@ async function act(message: Outgoing, ctx: SendContext<Config>): Promise<void> {
   if (word === "uncertain") throw uncertain("no answer");
   if (word === "stop") throw stop("the token was revoked", "Make a new token.");
   if (word === "throw") throw new Error("something unforeseen");
+  if (word === "quote") throw new Error(`no answer from https://user:${ctx.config.password}@example.org`);
   if (word === "hang") await new Promise(() => undefined);
   if (word === "slow") await sleep(1500);
   if (word === "crash") process.exit(7);

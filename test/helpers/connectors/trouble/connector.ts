@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { defineConnector, sleep, stop } from "spoolway/sdk";
+import { type Context, defineConnector, sleep, stop } from "spoolway/sdk";
 
 interface Config {
   how: string;
@@ -16,7 +16,8 @@ const kept: Buffer[] = [];
 /** 1 MB that really is in memory. */
 const leak = (): unknown => kept.push(Buffer.alloc(1 << 20, kept.length % 256));
 
-const ways: Record<string, (config: Config) => unknown> = {
+const ways: Record<string, (config: Config, ctx: Context<Config>) => unknown> = {
+  ask: ({ text }, { fetch }) => fetch(text, {}, 300),
   crash: () =>
     setImmediate(() => {
       throw new Error("a bug");
@@ -58,6 +59,9 @@ const ways: Record<string, (config: Config) => unknown> = {
     const child = spawn("sleep", ["3"], { detached: true, stdio: ["ignore", "inherit", "inherit"] });
     child.once("spawn", () => process.exit(1));
   },
+  quote: ({ password }) => {
+    throw new Error(`cannot reach https://user:${password}@example.org`);
+  },
   say: ({ text, password }) => {
     write(1, Buffer.from(`${text}${password}\n`));
     write(2, Buffer.from(`to stderr: ${password}\n`));
@@ -77,9 +81,10 @@ function write(fd: number, bytes: Buffer): void {
 }
 
 export default defineConnector<Config>({
-  async connect({ config }) {
+  async connect(ctx) {
+    const { config } = ctx;
     if (config.after_ms > 0) await delay(config.after_ms);
-    await ways[config.how]?.(config);
+    await ways[config.how]?.(config, ctx);
   },
   async receive(_session, { signal }) {
     await sleep(3_600_000, signal);
