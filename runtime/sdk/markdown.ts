@@ -1,15 +1,15 @@
 // spoolway/sdk/markdown: Markdown as people and language models write it, as HTML for a chat: line breaks stay line breaks, and there are only the tags that every chat with
 // HTML knows (b, i, s, code, pre, a, blockquote). Headings become bold, list items get a bullet; what is no markup stays as it was written.
 //
-// For any input: what comes out is well-formed, and nothing of the input but these marks becomes a tag.
+// For any input: what comes out is well-formed, and nothing of the input but these marks becomes a tag. What is nothing but marks stays as it was written.
 
 /** The HTML. Markup reaches over one line, code blocks and quotes over several. */
 export function markdownToChatHtml(markdown: string): string {
-  const lines = markdown.split(/\r\n|\r|\n/);
+  const lines = markdown.split(lineBreak);
   const html: string[] = [];
   for (let at = 0; at < lines.length;) {
     const line = lines[at] ?? "";
-    const fence = /^\s*(`{3,}|~{3,})\s*([\w+#-]*)/.exec(line);
+    const fence = fenceOf(line);
     const end = fence
       ? blockEnd(lines, at + 1, (one) => one.trim() !== fence[1])
       : blockEnd(lines, at, isQuote);
@@ -18,8 +18,40 @@ export function markdownToChatHtml(markdown: string): string {
     else html.push(plainLine(line));
     at = fence || end === at ? end + 1 : end;
   }
-  return html.join("\n");
+  const shown = html.join("\n");
+  return /\S/.test(shown.replaceAll(/<[^>]*>/g, "")) ? shown : escapeHtml(markdown);
 }
+
+/**
+ * Pieces of one Markdown text, each whole in itself: a code block that reaches over a cut ends there, and goes on in the next piece. The marks that this takes are not
+ * seen, so that no piece becomes longer than it was.
+ */
+export function wholePieces(pieces: readonly string[]): string[] {
+  let open: string | undefined;
+  const whole = pieces.map((piece) => {
+    const [first = "", ...rest] = piece.split(lineBreak);
+    const isEnd = open !== undefined && first.trim() === fenceOf(open)?.[1];
+    const text = isEnd ? rest.join("\n") : open === undefined ? piece : `${open}\n${piece}`;
+    open = openAtEnd(text);
+    return open === undefined ? text : `${text}\n${fenceOf(open)?.[1]}`;
+  });
+  return whole.filter((piece) => piece.trim() !== "");
+}
+
+/** The line that begins the code block in which the text ends. */
+function openAtEnd(text: string): string | undefined {
+  let open: string | undefined;
+  for (const line of text.split(lineBreak)) {
+    if (open === undefined) open = fenceOf(line) ? line : undefined;
+    else if (line.trim() === fenceOf(open)?.[1]) open = undefined;
+  }
+  return open;
+}
+
+const lineBreak = /\r\n|\r|\n/;
+
+/** The marks and the language. What ends in the line where it begins is no block. */
+const fenceOf = (line: string): RegExpExecArray | null => /^\s*(`{3,}(?!.*`)|~{3,})\s*([\w+#-]*)/.exec(line);
 
 /** Where the lines end for which it holds. */
 function blockEnd(lines: readonly string[], from: number, holds: (line: string) => boolean): number {

@@ -5,7 +5,7 @@
 //   return sendParts(parts, message, partsOf(message, limits), (part, n) => say(part, n === 0 ? message.reply_to : undefined));
 import { createHash } from "node:crypto";
 import { type Outgoing, reject, type SendResult } from "../sdk.ts";
-import { markdownToChatHtml } from "./markdown.ts";
+import { markdownToChatHtml, wholePieces } from "./markdown.ts";
 import { type SizeOf, splitText } from "./split.ts";
 import type { Recent } from "./recent.ts";
 
@@ -49,8 +49,8 @@ export async function sendParts<T>(
 }
 
 /**
- * The text in pieces that fit, then the files one by one; a text that fits below the first file goes there. Markdown is cut before it becomes HTML, and HTML is never cut: its
- * tags would break, and platforms count it without them. Throws too_large for a file above the limit.
+ * The text in pieces that fit, then the files one by one; a text that fits below the first file goes there. Markdown is cut before it becomes HTML, code blocks go on in the
+ * next piece, and HTML is never cut: its tags would break, and platforms count it without them. Throws too_large for a file above the limit.
  */
 export function partsOf(message: Outgoing, { text, caption, sizeOf, fileMaxBytes }: PartLimits): Part[] {
   const { attachments: files = [], format = "plain" } = message;
@@ -60,7 +60,7 @@ export function partsOf(message: Outgoing, { text, caption, sizeOf, fileMaxBytes
   const isHtml = format !== "plain";
   const whole = [message.subject, message.text].filter(Boolean).join("\n");
   const pieces = format === "html" ? [whole].filter(Boolean) : splitText(whole, text, sizeOf);
-  const texts = format === "markdown" ? pieces.map(markdownToChatHtml) : pieces;
+  const texts = format === "markdown" ? wholePieces(pieces).map(markdownToChatHtml) : pieces;
   const isCaption = files.length > 0 && pieces.length === 1 && sizeOf(pieces[0] ?? "") <= caption;
   if (files.length === 0 && pieces.length === 0) return [{ text: "", isHtml: false }];
   const below = isCaption ? texts : [];

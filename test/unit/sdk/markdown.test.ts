@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { markdownToChatHtml } from "../../../runtime/sdk/markdown.ts";
+import { markdownToChatHtml, wholePieces } from "../../../runtime/sdk/markdown.ts";
 
 test.each([
   [
@@ -22,6 +22,9 @@ test.each([
     '<pre><code class="language-js">if (a &lt; b) **x**</code></pre>\nafter',
   ],
   ["~~~\nno end", "<pre>no end</pre>"],
+  ["```rm -rf``` is not a block\nafter", "<code>rm -rf</code> is not a block\nafter"],
+  ["```\n```", "```\n```"],
+  ["# ", "# "],
   ["a\n---\nb", "a\n———\nb"],
   ["one\r\n\r\ntwo", "one\n\ntwo"],
 ])("%j", (markdown, html) => {
@@ -44,6 +47,18 @@ test("what is no markup stays as it was written", () => {
   ].slice(0, -1))
     expect(markdownToChatHtml(text)).toBe(text);
   expect(markdownToChatHtml("<b>&amp; \\*not\\*")).toBe("&lt;b&gt;&amp;amp; *not*");
+});
+
+test("a code block that reaches over a cut goes on in the next piece, and text after it is text", () => {
+  const pieces = ["before\n  ```js\na * b", "c * d", "```", "```\n*after*", "~~~\n```", "x"];
+  expect(wholePieces(pieces)).toEqual([
+    "before\n  ```js\na * b\n```",
+    "  ```js\nc * d\n```",
+    "```\n*after*\n```",
+    "```\n~~~\n```",
+    "x",
+  ]);
+  expect(wholePieces(["a ``` b", "*c*"])).toEqual(["a ``` b", "*c*"]);
 });
 
 /** Every tag that is opened is closed, in order, and is one that chats know. */

@@ -45,6 +45,16 @@ test("markdown is cut before it becomes HTML, and HTML is not cut", () => {
   expect(partsOf(message({ text, format: "html" }), limits)).toEqual([{ text, isHtml: true }]);
 });
 
+test("a code block that is cut is one in each piece, and no piece becomes longer for it", () => {
+  const code = "~~~js\na * b * c * d\ne * f * g * h\n~~~\n*end*";
+  const parts = partsOf(message({ text: code, format: "markdown" }), limits);
+  expect(parts.map(({ text }) => text)).toEqual([
+    '<pre><code class="language-js">a * b * c * d</code></pre>',
+    '<pre><code class="language-js">e * f * g * h</code></pre>',
+    "<i>end</i>",
+  ]);
+});
+
 test("a file above the limit is refused before anything is sent", () => {
   const large = { path: "large.bin", size: 1001 };
   expect(() => partsOf(message({ text: "x", attachments: [a, large] }), limits)).toThrow(
