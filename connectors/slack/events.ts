@@ -40,13 +40,14 @@ const idOf = (one?: string | { id: string }): string | undefined => (typeof one 
 
 /** Undefined where nothing happened that people see: a link got its preview. `id`: Slack's own of what happened. */
 async function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
-  const { type, subtype, ts = event.event_ts ?? "", message, previous_message: before, item } = event;
+  const { type, subtype, ts = event.event_ts ?? "", previous_message: before, item, actions } = event;
+  const message = subtype === "message_changed" ? event.message : undefined; // a click names the one it was on
   const channel = idOf(event.channel) ?? event.channel_id ?? item?.channel ?? "";
   const { is_im, is_mpim, name }: Partial<Room> = (await slack.rooms.get(channel)) ?? {
     is_im: channel[0] === "D",
   };
   const room = { id: channel, type: is_im ? "direct" : is_mpim ? "group" : "channel", name } as const;
-  const occurred_at = isoTime(Number(ts) * 1000);
+  const occurred_at = isoTime(Number(ts || (event.action_ts ?? actions?.[0]?.action_ts)) * 1000);
   const { user, user_id, bot_id: botId, username, bot_profile: bot } = message ?? event;
   const sender = await slack.people.sender({ id: idOf(user) ?? user_id, botId, name: username ?? bot?.name });
   const base: Draft = { raw: event, conversation: channel ? room : undefined, occurred_at, sender };
@@ -62,7 +63,9 @@ async function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Dra
   const [isMember, deed] = /^member_(joined|left)_channel$/.exec(type) ?? [];
   const kind = isMember ? "membership" : type === "reaction_added" ? "reaction" : "event";
   if (item?.ts) return { ...on(item.ts, id), kind, content: { reaction: emojiOf(event.reaction ?? "") } };
-  const words = isMember ? [sender?.username, deed] : [event.command, mrkdwnToText(event.text ?? "")];
+  const clicked = actions?.[0]?.value ?? actions?.[0]?.action_id ?? event.callback_id;
+  const typed = [event.command ?? clicked, mrkdwnToText(event.text ?? "")];
+  const words = isMember ? [sender?.username, deed] : typed;
   const text = words.filter(Boolean).join(" ");
   return { ...base, kind, key: [channel, type === "message" ? ts : id], content: { text, format: "plain" } };
 }

@@ -88,7 +88,7 @@ export interface SlackEvent extends Omit<Message, "channel" | "ts"> {
   channel?: string | { id: string };
   channel_id?: string;
   event_ts?: string;
-  /** message_changed */
+  /** message_changed; of an interaction the message in which it happened. */
   message?: Message;
   previous_message?: Message;
   /** message_deleted */
@@ -98,7 +98,13 @@ export interface SlackEvent extends Omit<Message, "channel" | "ts"> {
   item?: { type: string; channel?: string; ts?: string };
   /** A slash command. */
   command?: string;
+  /** Of a slash command and an interaction. */
   trigger_id?: string;
+  /** A click on a button, a choice from a menu. */
+  actions?: Array<{ action_id?: string; value?: string; action_ts?: string }>;
+  /** A shortcut. */
+  callback_id?: string;
+  action_ts?: string;
 }
 
 /** What comes over the WebSocket. */

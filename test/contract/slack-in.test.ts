@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { atEnd } from "../helpers/children.ts";
 import { botToken } from "../helpers/servers/slack.ts";
 import { general, startSlack } from "../helpers/servers/slackBus.ts";
+import { stored } from "../helpers/servers/slackStore.ts";
 import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 describe("slack, in", { timeout: 120_000 }, () => {
@@ -64,6 +65,35 @@ describe("slack, in", { timeout: 120_000 }, () => {
     await bus.waitForEvent("after");
     expect(bus.events().map(({ kind }) => kind)).toEqual(["message", "delete", "message"]);
     expect(bus.events()[1]?.target).toEqual({ platform_id: said.ts });
+  });
+
+  test("a click, a shortcut and a command are events of who did it, at the time that Slack says, and no edits", async () => {
+    const { slack, bus } = await startSlack();
+    const said = slack.post(slack.channel(general), { ...slack.byBot(), ...stored("Deploy?") });
+    await bus.waitForEvent("Deploy?");
+    const there = { user: { id: slack.ada.id, name: "ada" }, channel: { id: general, name: "general" } };
+    const click = { type: "block_actions", ...there, message: said, trigger_id: "13.1" };
+    const action = { type: "button", action_id: "deploy", action_ts: "1763769125.000100" };
+    slack.sockets.emit("interactive", { ...click, actions: [{ ...action, value: "yes" }] });
+    const untold = { ...said, text: "" }; // a message of blocks only
+    slack.sockets.emit("interactive", { ...click, message: untold, actions: [action], trigger_id: "13.2" });
+    const shortcut = { type: "message_action", callback_id: "file-it", action_ts: "1763769126.000100" };
+    slack.sockets.emit("interactive", { ...there, ...shortcut, message: said, trigger_id: "13.3" });
+    const command = { command: "/weather", text: "94070", user_id: slack.ada.id, channel_id: general };
+    slack.sockets.emit("slash_commands", { ...command, trigger_id: "13.4" });
+    await bus.waitForEvent("/weather 94070");
+    const [, ...events] = bus.events();
+    expect(events.map(({ kind, content }) => [kind, content?.text])).toEqual(
+      ["yes", "deploy", "file-it", "/weather 94070"].map((text) => ["event", text]),
+    );
+    const ada = expect.objectContaining({ username: "ada", is_self: false });
+    expect(events.map(({ sender }) => sender)).toEqual([ada, ada, ada, ada]);
+    expect(events.map(({ occurred_at: at }) => at)).toEqual([
+      "2025-11-21T23:52:05.000Z",
+      "2025-11-21T23:52:05.000Z",
+      "2025-11-21T23:52:06.000Z",
+      undefined,
+    ]);
   });
 
   test("answers in threads that were missed come too, in order; the limit of a method is kept, and what is said meanwhile does not wait for it", async () => {
