@@ -1,5 +1,6 @@
 // What Slack says as events. An envelope is acknowledged only when its event is durable: until then Slack gives it again, also to the next session, for some minutes.
 import { type Draft, type DraftAttachment, reconnect, stop } from "spoolway/sdk";
+import { asTold, deliverAsTold } from "spoolway/sdk/as-told";
 import type { History } from "spoolway/sdk/catch-up";
 import { emojiOf } from "spoolway/sdk/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
@@ -15,7 +16,7 @@ export async function receive({ missed, socket, ...slack }: Slack): Promise<void
     if (envelope_id === undefined || payload === undefined) continue;
     const { event_id, event = { ...payload, token: undefined } } = payload; // the secret of old webhooks
     const draft = await draftOf(event, event_id ?? payload.trigger_id ?? envelope_id, slack);
-    if (draft) await slack.ctx.deliver(draft);
+    if (draft) await deliverAsTold(slack.ctx, draft);
     await socket.send({ envelope_id });
   }
 }
@@ -36,10 +37,15 @@ export function history({ api, ...slack }: Slack): History<Room> {
 }
 
 const said = [undefined, "file_share", "bot_message", "me_message", "thread_broadcast"];
-const idOf = (one?: string | { id: string }): string | undefined => (typeof one === "object" ? one.id : one);
+const idOf = (one?: string | { id: string } | null): string | undefined =>
+  typeof one === "object" ? one?.id : one;
 
 /** Undefined where nothing happened that people see: a link got its preview. `id`: Slack's own of what happened. */
-async function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
+function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
+  return asTold(slack.ctx, { key: [event.ts ?? id], raw: event }, () => understand(event, id, slack));
+}
+
+async function understand(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
   const { type, subtype, ts = event.event_ts ?? "", previous_message: before, item, actions } = event;
   const message = subtype === "message_changed" ? event.message : undefined; // a click names the one it was on
   const channel = idOf(event.channel) ?? event.channel_id ?? item?.channel ?? "";
@@ -82,7 +88,8 @@ async function saidIn(message: Omit<Message, "channel">, { ctx, me, people }: Kn
 }
 
 function attachmentOf(file: SlackFile, { config, ...ctx }: Slack["ctx"]): DraftAttachment {
-  const { id, name = id, size, mimetype: mediaType, url_private_download: url = "" } = file;
+  const { id, size, mimetype: mediaType, url_private_download: url = "" } = file;
+  const name = file.name || id;
   const there = { platform: config.api_url, headers: { authorization: `Bearer ${config.bot_token}` } };
   return remoteFile(ctx, { name, url, size, mediaType, ...there, isFile: isNoPage(mediaType) });
 }

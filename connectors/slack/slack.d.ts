@@ -69,7 +69,7 @@ export interface Message {
   channel_type?: string;
   ts: string;
   thread_ts?: string;
-  user?: string | { id: string };
+  user?: string | { id: string } | null;
   user_id?: string;
   bot_id?: string;
   username?: string;

@@ -3,6 +3,7 @@
 //
 //   sync ─▶ rooms ─▶ each room's history since the last sync ─▶ cursor: the time at which this one began
 import { type Draft, SpoolwayError, type SyncContext, type SyncResult } from "../sdk.ts";
+import { deliverAsTold } from "./as-told.ts";
 import { patiently } from "./pages.ts";
 
 export interface History<Room> {
@@ -48,7 +49,7 @@ export class CatchUp {
       const rooms = isWanted ? await patient(() => history.rooms()).catch(isRefused) : undefined;
       for (const room of rooms ?? []) {
         const drafts = await patient(() => history.read(room, sinceS)).catch(isRefused);
-        for (const draft of drafts ?? []) if (draft) await ctx.deliver(draft);
+        for (const draft of drafts ?? []) if (draft) await deliverAsTold(ctx, draft);
       }
     } finally {
       this.#done.resolve();

@@ -37,8 +37,8 @@ export class People extends Lookups<Person> {
     const known = person === undefined ? undefined : await this.get(person);
     return {
       id,
-      username: known?.name ?? name ?? id,
-      display_name: known?.real_name ?? name,
+      username: known?.name || name || id, // an empty one is none
+      display_name: known?.real_name || name || undefined,
       is_bot: known?.is_bot ?? botId !== undefined,
       is_self: this.#ours.has(id),
     };

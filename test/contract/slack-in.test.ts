@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { atEnd } from "../helpers/children.ts";
 import { botToken } from "../helpers/servers/slack.ts";
 import { general, startSlack } from "../helpers/servers/slackBus.ts";
-import { stored } from "../helpers/servers/slackStore.ts";
+import { stored, type StoredMessage } from "../helpers/servers/slackStore.ts";
 import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 describe("slack, in", { timeout: 120_000 }, () => {
@@ -94,6 +94,32 @@ describe("slack, in", { timeout: 120_000 }, () => {
       "2025-11-21T23:52:06.000Z",
       undefined,
     ]);
+  });
+
+  test("what is not as Slack says comes as it is, also when it was missed, and holds nothing up", async () => {
+    const { slack, bus } = await startSlack();
+    const strange = { user: null, username: null, files: [null] } as unknown as Partial<StoredMessage>;
+    const say = (n: number): string => slack.say(general, `strange ${n}`, strange).ts;
+    const first = say(1);
+    slack.sockets.emit("interactive", { type: "new", channel: 5, trigger_id: {} });
+    slack.say(general, "by nobody", { user: null } as unknown as Partial<StoredMessage>);
+    await bus.waitForEvent("by nobody");
+    await bus.stop();
+    const missed = say(2);
+    slack.say(general, "after");
+    await bus.start();
+    await bus.waitForEvent("after");
+    const raw = bus.events().map((event) => event.raw as { ts?: string; type: string });
+    expect(raw.map(({ ts, type }) => (type === "message" ? ts : type))).toEqual([
+      first,
+      "new",
+      expect.any(String),
+      missed,
+      expect.any(String),
+    ]);
+    expect(bus.events().map(({ kind }) => kind)).toEqual(["event", "event", "message", "event", "message"]);
+    expect(bus.logs()).toContain("event.not_understood");
+    expect(bus.logs()).not.toContain("session.lost");
   });
 
   test("answers in threads that were missed come too, in order; the limit of a method is kept, and what is said meanwhile does not wait for it", async () => {

@@ -1,6 +1,6 @@
 // What was missed: from where it is read, that it comes before what is new, that one room takes no other down; and look-ups, people, notes.
 import { expect, test } from "vitest";
-import { type Draft, rateLimited, reject } from "../../../runtime/sdk.ts";
+import { type Draft, rateLimited, reject, SpoolwayError } from "../../../runtime/sdk.ts";
 import { CatchUp, type History } from "../../../runtime/sdk/catch-up.ts";
 import { Lookups } from "../../../runtime/sdk/lookups.ts";
 import { People } from "../../../runtime/sdk/people.ts";
@@ -93,6 +93,18 @@ test("a room that is not shown is said in the log, and the others come", async (
   expect(context.logged("history.refused")[0]?.fields).toEqual({ error: "not shown", hint: "ask" });
 });
 
+test("what is no valid event comes as the platform told it, and what follows comes", async () => {
+  const drafts = ["bad", "good"].map((text) => ({ key: [text], content: { text }, raw: { said: text } }));
+  const { run, context } = setUp({ rooms: async () => ["a"], read: async () => drafts });
+  context.beforeDeliver = ({ content }) => {
+    if (content?.text === "bad") throw new SpoolwayError("invalid_event", "no");
+  };
+  await run(String(nowS()));
+  const [first, second] = context.delivered;
+  expect(first).toMatchObject({ kind: "event", key: ["bad"], raw: { said: "bad" } });
+  expect(second).toMatchObject({ key: ["good"], content: { text: "good" } });
+});
+
 test("the session's end lets go of whoever waits", async () => {
   const { missed, context } = setUp();
   context.abort();
@@ -135,6 +147,8 @@ test("who said it: a person, an app, ourselves, nobody", async () => {
   expect(await people.sender({ id: "ME" })).toMatchObject({ is_self: true });
   expect(await people.sender({ botId: "MEBOT" })).toMatchObject({ is_self: true });
   expect(await people.sender({})).toBeUndefined();
+  const nameless = new People(async () => ({ name: "", real_name: "" }), []);
+  expect(await nameless.sender({ id: "U1", name: "" })).toMatchObject({ id: "U1", username: "U1" });
 });
 
 test("notes are there after a restart, the newest of them", async () => {
