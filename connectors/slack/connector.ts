@@ -8,7 +8,7 @@ import { People } from "spoolway/sdk/people";
 import { Recent } from "spoolway/sdk/recent";
 import WebSocket from "ws";
 import errors from "./errors.json" with { type: "json" };
-import { history, receive } from "./events.ts";
+import { history, isHello, receive } from "./events.ts";
 import { reconcile, send } from "./send.ts";
 import type { Answer, Config, Envelope, Slack } from "./slack.d.ts";
 
@@ -23,7 +23,7 @@ export default defineConnector<Config, Slack>({
     const rooms = new Lookups(api.one("channel", "conversations.info"));
     const uploads = await Recent.open<string>(ctx.state, "uploads");
     const { url: address } = await api.call("apps.connections.open", {}, app_token);
-    const socket = await MessageSocket.open<Envelope>(WebSocket, address, ctx.signal, { type: "hello" });
+    const socket = await MessageSocket.open<Envelope>(WebSocket, address, ctx.signal, isHello);
     return { ctx, api, me, socket, people, rooms, uploads, missed: new CatchUp(ctx.signal) };
   },
   receive,

@@ -6,19 +6,26 @@ import { emojiOf } from "spoolway/sdk/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
 import { mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
 import { isNoPage, remoteFile } from "spoolway/sdk/remote-file";
-import type { Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
+import type { Envelope, Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
 
 export async function receive({ missed, socket, ...slack }: Slack): Promise<void> {
   await missed.done;
-  for await (const { type, reason, envelope_id, payload } of socket) {
-    if (reason === "link_disabled") throw stop("Socket Mode is off", "Switch it on: api.slack.com/apps");
-    if (type === "disconnect") throw reconnect(`Slack asks to connect again: ${reason}`);
-    if (envelope_id === undefined || payload === undefined) continue;
+  for await (const envelope of socket) {
+    const { envelope_id, payload } = envelope;
+    if (isHello(envelope) || envelope_id === undefined || payload === undefined) continue;
     const { event_id, event = { ...payload, token: undefined } } = payload; // the secret of old webhooks
     const draft = await draftOf(event, event_id ?? payload.trigger_id ?? envelope_id, slack);
     if (draft) await deliverAsTold(slack.ctx, draft);
     await socket.send({ envelope_id });
   }
+}
+
+/** Throws where Slack does not want this connection, which it may say first of all. */
+export function isHello({ type, reason }: Envelope): boolean {
+  const hint = "Switch it on: https://api.slack.com/apps, your app, Socket Mode.";
+  if (reason === "link_disabled") throw stop("Socket Mode is off", hint);
+  if (type === "disconnect") throw reconnect(`Slack asks to connect again: ${reason}`);
+  return type === "hello";
 }
 
 /** What was said while no session was open, and Slack does not say again. */

@@ -38,22 +38,27 @@ export class MessageSocket<Message extends object> {
   #stir = Promise.withResolvers<void>();
   #pongs = 0;
 
-  /** Connects. The first message has to be the hello, with these values. It is closed when the signal aborts. */
+  /** Connects. The first message has to be the hello; `isHello` may throw what another one means. It is closed when the signal aborts. */
   static async open<Message extends object>(
     Socket: WebSocketClass,
     url: string,
     signal: AbortSignal,
-    hello: Partial<Message>,
+    isHello: (first: Message) => boolean,
   ): Promise<MessageSocket<Message>> {
     const socket = new Socket(url, { handshakeTimeout: handshakeMs, maxPayload: messageMaxBytes });
     const opened = new MessageSocket<Message>(socket);
     signal.addEventListener("abort", () => opened.close(), { once: true });
     if (signal.aborted) opened.close();
-    const first = await opened.next();
-    if (first !== undefined && matches(first, hello)) return opened;
-    opened.close();
-    const why = first === undefined ? opened.why : JSON.stringify(first).slice(0, 300);
-    throw reconnect(`there was no hello: ${why}`);
+    let isOpen = false;
+    try {
+      const first = await opened.next();
+      isOpen = first !== undefined && isHello(first);
+      if (isOpen) return opened;
+      const why = first === undefined ? opened.why : JSON.stringify(first).slice(0, 300);
+      throw reconnect(`there was no hello: ${why}`);
+    } finally {
+      if (!isOpen) opened.close();
+    }
   }
 
   private constructor(socket: WebSocketLike) {
@@ -135,8 +140,4 @@ export class MessageSocket<Message extends object> {
     this.#stir.resolve();
     this.#stir = Promise.withResolvers();
   }
-}
-
-function matches<Message extends object>(message: Message, wanted: Partial<Message>): boolean {
-  return Object.entries(wanted).every(([key, value]) => message[key as keyof Message] === value);
 }

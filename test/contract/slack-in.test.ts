@@ -202,16 +202,19 @@ describe("slack, in", { timeout: 120_000 }, () => {
     expect(asked).toEqual([]);
   });
 
-  test("asked to connect again it does, and nothing is lost; with Socket Mode off it stops and says so", async () => {
+  test("asked to connect again it does, and nothing is lost; with Socket Mode off it stops and says so, also when it is started then", async () => {
     const { slack, bus } = await startSlack();
     slack.sockets.disconnect("refresh_requested");
     slack.say(general, "meanwhile");
     await bus.waitForEvent("meanwhile", { timeoutMs: 30_000 });
     await waitFor(() => slack.requests.filter((one) => one === "apps.connections.open").length === 2);
     await bus.waitForConnector("slack", "live");
-    slack.sockets.disconnect("link_disabled");
+    slack.sockets.switchOff();
     const status = await bus.waitForConnector("slack", "stopped", { timeoutMs: 30_000 });
     expect(status.user_action).toContain("Switch it on");
+    await bus.stop();
+    await bus.start({ slack: "stopped" });
+    expect(bus.connector("slack")?.user_action).toContain("Switch it on");
   });
 
   test("no token and no secret lies in the spool or in the log", async () => {

@@ -32,6 +32,8 @@ export class SlackSockets {
   readonly faults: string[] = [];
   /** Envelopes that were acknowledged, in order. */
   readonly acknowledged: string[] = [];
+  /** Socket Mode is switched off: connections that there are and new ones are told so, and closed. */
+  isOff = false;
   /** Called before each acknowledgement is taken: false ignores it. */
   mayTakeAck: () => boolean = () => true;
   readonly #server = new WebSocketServer({ noServer: true });
@@ -93,9 +95,15 @@ export class SlackSockets {
     this.#server.close();
   }
 
+  switchOff(): void {
+    this.isOff = true;
+    this.disconnect("link_disabled");
+  }
+
   #welcome(client: WebSocket): void {
-    if (this.#open.size >= connectionsMax) {
-      client.send(JSON.stringify({ type: "disconnect", reason: "too_many_websockets" }));
+    if (this.isOff || this.#open.size >= connectionsMax) {
+      const reason = this.isOff ? "link_disabled" : "too_many_websockets";
+      client.send(JSON.stringify({ type: "disconnect", reason }));
       return client.close();
     }
     this.#open.add(client);

@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { stop } from "../../../runtime/sdk.ts";
 import { MessageSocket } from "../../../runtime/sdk/message-socket.ts";
 import { startProxy } from "../../helpers/proxy.ts";
 import { waitFor } from "../../helpers/wait.ts";
@@ -20,7 +21,10 @@ async function serve(welcome: (client: WebSocket) => void) {
 }
 
 const open = (port: number, signal = new AbortController().signal): Promise<MessageSocket<Message>> =>
-  MessageSocket.open<Message>(WebSocket, `ws://127.0.0.1:${port}`, signal, { type: "hello" });
+  MessageSocket.open<Message>(WebSocket, `ws://127.0.0.1:${port}`, signal, ({ type }) => {
+    if (type === "never") throw stop("never again");
+    return type === "hello";
+  });
 
 const hello = (client: WebSocket): void => client.send('{"type":"hello"}');
 
@@ -59,6 +63,12 @@ test("another first message than hello is no session", async () => {
     fate: "reconnect",
     message: expect.stringContaining("go away"),
   });
+});
+
+test("what the first message means is the platform's to say, and nothing stays open", async () => {
+  const { port, server } = await serve((client) => client.send('{"type":"never"}'));
+  await expect(open(port)).rejects.toMatchObject({ fate: "stop" });
+  await waitFor(() => server.clients.size === 0, { message: "the connection to be gone" });
 });
 
 test("the session's end ends it, also before it stands", async () => {
