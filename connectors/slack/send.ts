@@ -1,6 +1,7 @@
 // What goes out. Every text carries the message's id as metadata, by which it is found when nobody knows whether it was posted; files are found by the first one's id.
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
 import { emojiName } from "spoolway/sdk/emoji-names";
+import { beforehand } from "spoolway/sdk/http-api";
 import { mrkdwnSize, textToMrkdwn } from "spoolway/sdk/mrkdwn";
 import { splitText } from "spoolway/sdk/split";
 import { findSteps, type Steps, takeSteps } from "spoolway/sdk/steps";
@@ -48,7 +49,7 @@ function stepsOf({ api, ctx, uploads }: Slack, channel: string, message: Outgoin
       for (const file of all) {
         const wanted = { filename: fileName(file), length: file.size };
         const { upload_url, file_id } = await api.call("files.getUploadURLExternal", wanted);
-        await api.request("upload", upload_url, { method: "POST", ...fileBody(ctx, file) });
+        await beforehand(api.request("upload", upload_url, { method: "POST", ...fileBody(ctx, file) }, true));
         await uploads.note(id, file_id); // before Slack can have shared it
         ids.push({ id: file_id });
       }

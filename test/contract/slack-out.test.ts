@@ -52,6 +52,22 @@ describe("slack, out", { timeout: 120_000 }, () => {
     expect(slack.channel(general).messages).toHaveLength(1);
   });
 
+  test("an upload that Slack refuses takes nothing else down; one that fails is done again", async () => {
+    const { slack, bus } = await startSlack();
+    const send = (name: string): string => {
+      bus.drop("slack", Buffer.from(name), name);
+      return bus.send("slack", { conversation_id: general, attachments: [{ path: name }] });
+    };
+    slack.files.refusals.push(400);
+    const dead = await bus.waitForDeadLetter("slack", send("refused.txt"));
+    expect(dead.error).toContain("400 not today");
+    slack.files.refusals.push(500, 503);
+    const receipt = await bus.waitForReceipt("slack", send("later.txt"), { timeoutMs: 30_000 });
+    expect(receipt.attempts).toBe(3);
+    await waitFor(() => slack.channel(general).messages.length === 1, { message: "the one file" });
+    expect(bus.logs()).not.toContain("session.lost");
+  });
+
   test("in a thread it looks into the thread for what may have arrived", async () => {
     const { slack, bus } = await startSlack();
     const root = slack.say(general, "root");

@@ -21,6 +21,8 @@ export class SlackFiles {
   /** The biggest that was uploaded. */
   biggest: { size: number; sha256: string } | undefined;
   readonly uploads = new Map<string, Upload>();
+  /** Uploads are answered with these, one after the other, before any is taken. */
+  readonly refusals: number[] = [];
   /** What a download gives, by file. */
   readonly contents = new Map<string, () => Iterable<Uint8Array>>();
   readonly #store: SlackStore;
@@ -51,6 +53,8 @@ export class SlackFiles {
       size += chunk.length;
       if (size <= keepMaxBytes) kept.push(chunk);
     }
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) return void response.writeHead(refusal).end("not today");
     const announced = request.headers["content-length"];
     if (size !== upload.file.size || announced !== String(size))
       return void response.writeHead(400).end("bad size");
