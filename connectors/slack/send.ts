@@ -4,6 +4,7 @@ import { emojiName } from "spoolway/sdk/emoji-names";
 import { beforehand } from "spoolway/sdk/http-api";
 import { mrkdwnSize, textToMrkdwn } from "spoolway/sdk/mrkdwn";
 import { splitText } from "spoolway/sdk/split";
+import { unless } from "spoolway/sdk/refusals";
 import { findSteps, type Steps, takeSteps } from "spoolway/sdk/steps";
 import { fileBody, fileName } from "spoolway/sdk/upload";
 import type { Slack } from "./slack.d.ts";
@@ -17,14 +18,15 @@ export async function send(slack: Slack, message: Outgoing, ctx: SendContext): P
   const [text, ...more] = action === "edit" ? textsOf(message) : [];
   if (more.length > 0) throw reject("an edited text has to fit into one message", "too_large");
   if (action === "edit") await slack.api.call("chat.update", { channel, ts, ...text });
-  if (action === "delete") await slack.api.call("chat.delete", { channel, ts });
+  const gone = ctx.mayHaveBeenSent ? /message_not_found/ : /(?!)/; // by the try whose answer was lost
+  if (action === "delete") await slack.api.call("chat.delete", { channel, ts }).catch(unless(gone));
   const name = emojiName(reaction) ?? reaction;
   if (action === "react") await slack.api.call("reactions.add", { channel, timestamp: ts, name });
   return { platform_id: ts };
 }
 
 export async function reconcile(slack: Slack, message: Outgoing): ReturnType<typeof findSteps> {
-  if (message.action !== "message") return undefined; // the same when done twice
+  if (message.action !== "message") return undefined; // may be done twice
   return findSteps(stepsOf(slack, await roomId(slack, message), message));
 }
 
@@ -62,7 +64,7 @@ function stepsOf({ api, ctx, uploads }: Slack, channel: string, message: Outgoin
       const args = { channel, ts: thread_ts, oldest, include_all_metadata: true };
       const found = new Map<number, string>();
       for (const { ts, metadata, files: shared } of await api.list("messages", method, args)) {
-        if (metadata?.event_payload.id === id) found.set(metadata.event_payload.part ?? 0, ts);
+        if (metadata?.event_payload?.id === id) found.set(metadata.event_payload.part ?? 0, ts);
         if (shared?.some((file) => file.id === uploads.get(id))) found.set(texts.length, ts);
       }
       return found;

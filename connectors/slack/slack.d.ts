@@ -79,7 +79,7 @@ export interface Message {
   files?: SlackFile[];
   edited?: { ts: string };
   reply_count?: number;
-  metadata?: { event_type?: string; event_payload: { id?: string; part?: number } };
+  metadata?: { event_type?: string; event_payload?: { id?: string; part?: number } };
 }
 
 /** The inner event of events_api; or the payload of a slash command or an interaction. */

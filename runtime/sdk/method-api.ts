@@ -14,7 +14,7 @@ export interface MethodAnswer {
 }
 
 export interface Methods {
-  /** Of the API, without a slash at the end. */
+  /** Of the API. */
   url: string;
   token: string;
   errors: ErrorTable;
@@ -44,7 +44,7 @@ export class MethodApi<Answer> {
     const changes = isChange.test(method);
     const headers = { authorization: `Bearer ${token}` };
     const init = { method: "POST", headers, body: formOf(args) };
-    const response = await this.request(method, `${url}/${method}`, init, changes);
+    const response = await this.request(method, `${url.replace(/\/+$/, "")}/${method}`, init, changes);
     const answer = (await response.json().catch((error: Error) => {
       const words = `${method}: the answer broke off, or is no JSON: ${error.message}`;
       throw changes ? uncertain(words, { cause: error }) : retry(words, { cause: error });

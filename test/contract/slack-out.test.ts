@@ -1,5 +1,7 @@
 // What only Slack has, going out: messages of several requests that are cut in the middle, limits of a channel, Block Kit and markdown, people's ids, refusals by name.
 import { describe, expect, test } from "vitest";
+import errors from "../../connectors/slack/errors.json" with { type: "json" };
+import { refusalOf } from "../../runtime/sdk/named-errors.ts";
 import { general, startSlack } from "../helpers/servers/slackBus.ts";
 import { shown } from "../helpers/servers/slackStore.ts";
 import { waitFor } from "../helpers/wait.ts";
@@ -117,6 +119,45 @@ describe("slack, out", { timeout: 120_000 }, () => {
     for (const reaction of ["🎉", "tada", ":tada:"])
       await bus.waitForReceipt("slack", bus.send("slack", { ...given, reaction }));
     expect(slack.channel(general).messages[0]?.reactions).toMatchObject([{ name: "tada", count: 1 }]);
+  });
+
+  test("a deletion whose answer was lost is done; of what never was there it is refused", async () => {
+    const { slack, bus } = await startSlack();
+    const first = await bus.waitForReceipt(
+      "slack",
+      bus.send("slack", { conversation_id: general, text: "x" }),
+    );
+    const given = { conversation_id: general, action: "delete" };
+    slack.swallows = true;
+    const id = bus.send("slack", { ...given, target: { platform_id: first.platform_id } });
+    await waitFor(() => slack.texts(general).length === 0, { message: "the deletion" });
+    process.kill(bus.connector("slack")?.pid ?? 0, "SIGKILL");
+    slack.swallows = false;
+    await bus.waitForReceipt("slack", id, { timeoutMs: 30_000 });
+    const never = bus.send("slack", { ...given, target: { platform_id: "1763769121.000100" } });
+    const dead = await bus.waitForDeadLetter("slack", never);
+    expect(dead).toMatchObject({
+      error: "chat.delete: message_not_found",
+      hint: expect.stringContaining("target.platform_id") as string,
+    });
+  });
+
+  test("names of Slack's own trouble are no refusals", async () => {
+    const { slack, bus } = await startSlack();
+    const refuse = (error: string): unknown => slack.refusals.push({ method: "chat.postMessage", error });
+    ["org_login_required", "fatal_error"].forEach(refuse);
+    const send = (text: string): string => bus.send("slack", { conversation_id: general, text });
+    await bus.waitForReceipt("slack", send("trouble"), { timeoutMs: 30_000 });
+    refuse("something_new");
+    const dead = await bus.waitForDeadLetter("slack", send("new"));
+    expect(dead).toMatchObject({
+      error: "chat.postMessage: something_new",
+      hint: expect.stringContaining("reference/methods") as string,
+    });
+    expect(slack.texts(general)).toEqual(["trouble"]);
+    for (const name of ["ratelimited", "rate_limited"])
+      // methods differ in what they call it
+      expect(refusalOf(errors, { name, words: name, changes: true })?.fate).toBe("rate_limited");
   });
 
   test("what is refused says which name Slack has for it, and what to do", async () => {

@@ -32,6 +32,8 @@ export class SlackServer {
   early = 0;
   /** What changes something is done, and its answer never sent. */
   swallows = false;
+  /** What a method answers instead of doing anything, once each. */
+  readonly refusals: Array<{ method: string; error: string }> = [];
   /** Answers to these methods wait for it. */
   holds: { method: string; until: Promise<void> } | undefined;
   /** Messages at once in a channel, after which there is one a second. */
@@ -217,6 +219,8 @@ export class SlackServer {
     const method = methods[name];
     if (method === undefined) return { ok: false, error: "unknown_method" };
     if (/^(auth|apps)\./.test(name)) this.logins += 1;
+    const refusal = this.refusals.findIndex((one) => one.method === name);
+    if (refusal >= 0) return { ok: false, error: this.refusals.splice(refusal, 1)[0]?.error };
     if (token === undefined) return { ok: false, error: "not_authed" };
     if (token !== botToken && token !== appToken) return { ok: false, error: "invalid_auth" };
     if ((token === appToken) !== (method.app ?? false)) return { ok: false, error: "not_allowed_token_type" };

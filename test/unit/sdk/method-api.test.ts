@@ -43,7 +43,7 @@ async function serve(answers: Record<string, Said[]>) {
 function apiAt(port: number) {
   const { signal } = new AbortController();
   const fetch = (input: string | URL, init?: RequestInit): Promise<Response> => fetchIn(signal, input, init);
-  const methods = { url: `http://127.0.0.1:${port}`, token: "t", errors, changes: /^put/, vital: /^login/ };
+  const methods = { url: `http://127.0.0.1:${port}/`, token: "t", errors, changes: /^put/, vital: /^login/ };
   return new MethodApi<{ value: number; things: string[] }>({ fetch }, methods);
 }
 
