@@ -29,9 +29,9 @@ export function snowflake(text: string | undefined, key: string): string {
   });
 }
 
-/** Moves the mark of the place to this id, and never back. */
+/** Moves the mark of the place to this id, and never back. "0": nothing was there yet, so that all that comes is new. */
 export function moveMark(marks: Marks, place: string, id: string): void {
-  if (BigInt(id) > BigInt(marks[place] ?? 0)) marks[place] = id;
+  if (BigInt(id) > BigInt(marks[place] ?? -1)) marks[place] = id;
 }
 
 /**

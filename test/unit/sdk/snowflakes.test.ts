@@ -52,6 +52,15 @@ test("a place that is new begins now: nothing is read", async () => {
   expect(marks).toEqual({ server: at(1) });
 });
 
+test("a place where nothing was said yet is known: the first words there are read", async () => {
+  const marks: Marks = {};
+  expect(await missed(marks, [{ id: "a", last_message_id: null }], platform({}).read)).toEqual([]);
+  expect(marks).toEqual({ server: "0" });
+  const { read } = platform({ a: [at(1), at(2), at(3)] });
+  expect(await missed(marks, [{ id: "a", last_message_id: at(3) }], read)).toEqual([at(1), at(2), at(3)]);
+  expect(marks).toEqual({ server: at(3) });
+});
+
 test("of each channel with something newer all of it comes, oldest first, and the mark moves to the newest", async () => {
   const marks: Marks = { server: at(10) };
   const a = [at(11), at(12), at(13), at(14), at(15)];
