@@ -22,6 +22,8 @@ const properties = { os: process.platform, browser: "spoolway", device: "spoolwa
 const once = { version: "10", retries: 0, timeout: 2e9, handlerSweepInterval: 0, hashSweepInterval: 0 };
 /** A bucket that is full for no longer is waited for here: its channel waits, the others go on. */
 const waitMaxMs = 6000;
+/** More than one can send while a connection is dead and nobody has noticed. */
+const maxSent = 300;
 
 export default defineConnector<Config, Session>({
   async connect(ctx) {
@@ -44,7 +46,11 @@ export default defineConnector<Config, Session>({
       const isThread = type >= 10 && type <= 12;
       return { type: Number(type) === 1 ? "direct" : "channel", name, parent: isThread ? parent_id : null };
     }, ctx.log);
-    return { call, gateway, places, posts: await Recent.open(ctx.state, "posts") };
+    const [posts, sent] = [
+      await Recent.open<string[]>(ctx.state, "posts"),
+      await Recent.open<true>(ctx.state, "sent", maxSent),
+    ];
+    return { call, gateway, places, posts, sent };
   },
   receive: (session, ctx) => session.gateway.run(ctx, (event, id) => take(event, id, session, ctx)),
   send,

@@ -19,6 +19,8 @@ export interface Session {
   places: Places;
   /** Which posts of a message are out. */
   posts: Recent<string[]>;
+  /** Of messages that were dropped here, the last ones. */
+  sent: Recent<true>;
 }
 
 /** Resolves when everything that the event means is durable. `id`: of the event, where what it says has none. */

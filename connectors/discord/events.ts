@@ -14,7 +14,7 @@ export const take: Take = async ({ t, d }, id, session, ctx) => {
   const raw = { t, d };
   const said = async (message: Message): Promise<void> => {
     // What was dropped here comes back as well: its id is in the receipt.
-    if (!isOurs(message)) await ctx.deliver(await draftOf(message, session, ctx));
+    if (!isOurs(message, session)) await ctx.deliver(await draftOf(message, session, ctx));
   };
   const catchUp = async (mark: string, channels: Channel[]): Promise<void> => {
     const read = (channel: string, after: string) =>

@@ -4,16 +4,17 @@ import { sendPosts } from "spoolway/sdk/posts";
 import { unless } from "spoolway/sdk/refusals";
 import { shortId } from "spoolway/sdk/short-id";
 import { snowflake } from "spoolway/sdk/snowflakes";
-import type { Files, Message, Send } from "./discord.d.ts";
+import type { Files, Message, Send, Session } from "./discord.d.ts";
 
 const limits = { maxText: 2000, maxFiles: 10 };
 const maxNonce = 25;
 const ourMark = "sw";
 
-/** Whether this message was dropped here. */
-export const isOurs = ({ nonce }: Message): boolean => String(nonce).startsWith(ourMark);
+/** Whether this message was dropped here: the gateway says its nonce, which anybody may choose, and the history does not. */
+export const isOurs = ({ id, nonce, author }: Message, { gateway, sent }: Session): boolean =>
+  author.id === gateway.me && (String(nonce).startsWith(ourMark) || sent.get(id) === true);
 
-export const send: Send = async ({ call, posts }, message, ctx) => {
+export const send: Send = async ({ call, posts, sent }, message, ctx) => {
   const { action, thread_id, reply_to: message_id, text: content, reaction = "", attachments } = message;
   const { signal } = ctx;
   const [, person] = /^user:(\d+)$/.exec(message.conversation_id) ?? [];
@@ -31,8 +32,10 @@ export const send: Send = async ({ call, posts }, message, ctx) => {
     return sendPosts(posts, message, limits, async ({ text, files }, n) => {
       const post = { content: text, allowed_mentions, ...(n === 0 ? reply : {}) };
       const nonce = shortId(maxNonce, ourMark, message.id, n, channel, post, files);
-      const sent = request({ ...post, nonce, enforce_nonce: true }, files);
-      return (await call<Message>("POST", `${channel}/messages`, sent)).id;
+      const posted = request({ ...post, nonce, enforce_nonce: true }, files);
+      const { id } = await call<Message>("POST", `${channel}/messages`, posted);
+      await sent.note(id, true);
+      return id;
     });
   }
   if (action === "typing") return void (await call("POST", `${channel}/typing`, { signal }));

@@ -5,7 +5,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from "node:net";
 import { freePort } from "../ports.ts";
 import { DiscordGateway } from "./discordGateway.ts";
-import { invalidForm, type Json, Refusal, type StoredFile, World } from "./discordWorld.ts";
+import { checkedFiles, contentOf, editedFiles, type Posted, postedIn } from "./discordPosted.ts";
+import { invalidForm, type Json, Refusal, World } from "./discordWorld.ts";
 
 interface Bucket {
   left: number;
@@ -15,12 +16,9 @@ interface Answer {
   status: number;
   body?: unknown;
 }
-interface Posted {
-  body: Json;
-  files: StoredFile[];
-}
 
-const maxFileBytes = 100 << 20; // of a server with the highest boost level
+/** Channels that hold no messages: categories, directories, forums, media. */
+const bare: readonly number[] = [4, 14, 15, 16];
 
 export class Discord {
   readonly token = "MTE2.R2FtZQ.c3Bvb2x3YXktdGVzdC10b2tlbg";
@@ -31,17 +29,23 @@ export class Discord {
   publicPort = 0;
   /** Messages to one channel in one window. */
   limit = { count: 5, windowMs: 250 };
+  /** Messages to this channel have to wait, as in slow mode: 429 with a bucket that is not empty. */
+  slow: { channel: string; until: number } | undefined;
+  /** The answer to the next request about a message: a Refusal, or what Cloudflare says instead of the API. */
+  readonly refusals: Array<Refusal | "blocked"> = [];
   /** Takes messages and never answers. */
   isSwallowing = false;
   /** Answers everything with 429 until then. */
   waitUntil = 0;
   /** Requests that came although they should have waited. */
   early = 0;
+  /** Messages that came while their channel was slow. */
+  slowed = 0;
   /** Of the next file that is fetched: another answer. */
   cdnStatus = 200;
   readonly requests: string[] = [];
   readonly #buckets = new Map<string, Bucket>();
-  readonly #nonces = new Map<string, string>();
+  readonly #nonces = new Map<string, Json>();
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
@@ -100,6 +104,9 @@ export class Discord {
       throw this.#wait(waitMs, response, "user", { left: 0, resetAt: this.waitUntil });
     }
     this.#wasTold = false;
+    const refusal = path.includes("/messages") && method !== "GET" ? this.refusals.shift() : undefined;
+    if (refusal === "blocked") return { status: 403, body: "error code: 1020" };
+    if (refusal !== undefined) throw refusal;
     const [, channel = "", rest = ""] = /^\/channels\/(\d+)(.*)$/.exec(path) ?? [];
     if (method === "POST" && rest === "/messages") this.#count(channel, response);
     return channel === ""
@@ -115,6 +122,10 @@ export class Discord {
     const isOver = known === undefined || known.resetAt <= Date.now();
     const bucket = isOver ? { left: this.limit.count, resetAt: Date.now() + this.limit.windowMs } : known;
     this.#buckets.set(channel, bucket);
+    if (this.slow?.channel === channel && this.slow.until > Date.now()) {
+      this.slowed += 1;
+      throw this.#wait(this.slow.until - Date.now(), response, "shared", bucket);
+    }
     if (bucket.left === 0) {
       this.early += 1;
       throw this.#wait(bucket.resetAt - Date.now(), response, "user", bucket);
@@ -157,6 +168,8 @@ export class Discord {
     const { recipient_id } = body;
     if (typeof recipient_id !== "string")
       throw invalidForm("recipient_id", "BASE_TYPE_REQUIRED", "This field is required");
+    if (!this.world.knows(recipient_id))
+      throw new Refusal(400, 50278, "Cannot send messages to this user due to having no mutual guilds");
     const known = [...this.world.channels.values()].find((one) => one.recipient_id === recipient_id);
     return { status: 200, body: known ?? this.world.addChannel({ type: 1, recipient_id }) };
   }
@@ -169,6 +182,8 @@ export class Discord {
       world.typing.push(channel);
       return { status: 204 };
     }
+    if (rest === "/messages" && bare.includes(found.type))
+      throw new Refusal(400, 50024, "Cannot execute action on this channel type");
     if (method === "GET" && rest === "/messages")
       return { status: 200, body: this.#history(channel, url.searchParams) };
     if (method === "POST" && rest === "/messages")
@@ -190,7 +205,10 @@ export class Discord {
       return { status: 204 };
     }
     if (!isOurs) throw new Refusal(403, 50005, "Cannot edit a message authored by another user");
-    return { status: 200, body: world.edit(message, contentOf(posted.body, message.attachments.length)) };
+    const { content = message.content } = posted.body;
+    const { kept, added } = editedFiles(posted, message.attachments);
+    const text = contentOf({ content }, kept.length + added.length);
+    return { status: 200, body: world.edit(message, text, kept, added) };
   }
 
   #history(channel: string, query: URLSearchParams): Json[] {
@@ -204,7 +222,9 @@ export class Discord {
     return page.toReversed();
   }
 
-  #create(channel: string, { body, files }: Posted): Json {
+  #create(channel: string, posted: Posted): Json {
+    const { body } = posted;
+    const files = checkedFiles(posted.files);
     const content = contentOf(body, files.length);
     const {
       nonce,
@@ -217,13 +237,10 @@ export class Discord {
     };
     if (nonce !== undefined && nonce.length > 25)
       throw invalidForm("nonce", "NONCE_TYPE_TOO_LONG", "Must be 25 or fewer in length.");
-    if (files.length > 10)
-      throw invalidForm("files", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.");
-    const size = files.reduce((sum, { bytes }) => sum + (bytes as Uint8Array).byteLength, 0);
-    if (size > maxFileBytes) throw new Refusal(413, 40005, "Request entity too large");
-    const key = `${channel} ${nonce}`;
-    const before = enforce_nonce === true ? this.#nonces.get(key) : undefined;
-    if (before !== undefined) return this.world.message(channel, before);
+    const before = enforce_nonce === true ? this.#nonces.get(nonce ?? "") : undefined;
+    if (before !== undefined) return before; // of any channel: it is the author's
+    if (about && !/^\d{1,20}$/.test(about.message_id))
+      throw invalidForm("message_reference.message_id", "NUMBER_TYPE_COERCE", "Value is not snowflake.");
     const exists = about && this.world.messages.get(channel)?.some(({ id }) => id === about.message_id);
     if (about && !exists && about.fail_if_not_exists !== false)
       throw invalidForm("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
@@ -237,7 +254,7 @@ export class Discord {
       { ...reply, ...(nonce === undefined ? {} : { nonce }), allowed: body.allowed_mentions },
       files,
     );
-    if (nonce !== undefined) this.#nonces.set(key, message.id);
+    if (nonce !== undefined) this.#nonces.set(nonce, message);
     return message;
   }
 
@@ -254,33 +271,9 @@ export class Discord {
   }
 }
 
-function contentOf({ content = "" }: Json, files: number): string {
-  if (typeof content !== "string")
-    throw invalidForm("content", "BASE_TYPE_BAD_STRING", "Could not interpret as string.");
-  if (content.trim() === "" && files === 0) throw new Refusal(400, 50006, "Cannot send an empty message");
-  if (Array.from(content).length > 2000)
-    throw invalidForm("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.");
-  return content.trim();
-}
-
 function send(response: ServerResponse, status: number, body: unknown): void {
   if (body === undefined) response.writeHead(status, { "content-type": "text/html; charset=utf-8" }).end();
+  else if (typeof body === "string")
+    response.writeHead(status, { "content-type": "text/html; charset=utf-8" }).end(body);
   else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-}
-
-/** What a request carries: JSON, or a form with payload_json and files. */
-async function postedIn(request: IncomingMessage): Promise<Posted> {
-  const bytes = Buffer.concat((await request.toArray()) as Buffer[]);
-  const type = request.headers["content-type"] ?? "";
-  if (bytes.length === 0) return { body: {}, files: [] };
-  if (type.startsWith("application/json"))
-    return { body: JSON.parse(bytes.toString("utf8")) as Json, files: [] };
-  const form = await new Response(bytes, { headers: { "content-type": type } }).formData();
-  const files: StoredFile[] = [];
-  for (const [key, value] of form) {
-    if (typeof value === "string") continue;
-    if (!/^files\[\d+\]$/.test(key)) throw invalidForm(key, "UNKNOWN", "Unknown field");
-    files.push({ name: value.name, mediaType: value.type, bytes: new Uint8Array(await value.arrayBuffer()) });
-  }
-  return { body: JSON.parse(String(form.get("payload_json") ?? "{}")) as Json, files };
 }

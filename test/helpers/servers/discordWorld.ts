@@ -35,7 +35,8 @@ export interface Channel extends Json {
   name?: string;
   parent_id?: string;
   guild_id?: string;
-  last_message_id: string | null;
+  /** Not of categories. */
+  last_message_id?: string | null;
 }
 
 /** An answer that is no 2xx: {message, code, errors}. */
@@ -55,6 +56,8 @@ export const invalidForm = (field: string, code: string, message: string): Refus
   new Refusal(400, 50035, "Invalid Form Body", { [field]: { _errors: [{ code, message }] } });
 
 export const epochMs = 1_420_070_400_000;
+/** As Discord writes it. */
+const timestamp = (): string => new Date().toISOString().replace("Z", "000+00:00");
 const intent = {
   guilds: 1,
   members: 2,
@@ -97,11 +100,16 @@ export class World {
     return known;
   }
 
+  /** Whether this is somebody with whom the bot shares a server. */
+  knows(id: string): boolean {
+    return [...this.#users.values()].some((user) => user.id === id);
+  }
+
   addChannel(more: Partial<Channel> & { type: number }): Channel {
     const isDirect = more.type === 1;
     const channel: Channel = {
       id: this.newId(),
-      last_message_id: null,
+      ...(more.type === 4 ? {} : { last_message_id: null }),
       ...(isDirect ? {} : { guild_id: this.guildId }),
       ...more,
     };
@@ -137,12 +145,14 @@ export class World {
     files: readonly StoredFile[] = [],
   ): Message {
     const channel = this.channel(channelId);
+    const about = more.message_reference as { message_id?: string } | undefined;
+    const answered = this.messages.get(channelId)?.find(({ id }) => id === about?.message_id);
     const message: Message = {
       id: this.newId(),
       channel_id: channelId,
       author,
       content,
-      timestamp: new Date().toISOString(),
+      timestamp: timestamp(),
       edited_timestamp: null,
       tts: false,
       mention_everyone: false,
@@ -152,6 +162,7 @@ export class World {
       embeds: [],
       pinned: false,
       type: 0,
+      ...(about === undefined ? {} : { referenced_message: answered ?? null }),
       ...more,
     };
     this.messages.get(channelId)?.push(message);
@@ -179,8 +190,14 @@ export class World {
     };
   }
 
-  edit(message: Message, content: string): Message {
-    Object.assign(message, { content, edited_timestamp: new Date().toISOString() });
+  edit(
+    message: Message,
+    content: string,
+    kept: readonly Json[] = message.attachments,
+    added: readonly StoredFile[] = [],
+  ): Message {
+    const attachments = [...kept, ...added.map((file) => this.#attach(message.channel_id, file))];
+    Object.assign(message, { content, attachments, edited_timestamp: timestamp() });
     this.#tell("MESSAGE_UPDATE", message);
     return message;
   }
