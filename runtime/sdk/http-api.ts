@@ -6,9 +6,10 @@
 //   429                              rate_limited, as long as Retry-After says
 //   408, 425, other 5xx              retry, after Retry-After where given
 //   413                              reject with too_large
+//   3xx                              reconnect: what answers there is not the API, and the credentials go nowhere else (JsonApi)
 //   all else that is no 2xx          reject, with the platform's words
 import { isDeepStrictEqual } from "node:util";
-import { SpoolwayError, toSpoolwayError } from "../errors.ts";
+import { hintFor, SpoolwayError, toSpoolwayError } from "../errors.ts";
 import { type Context, rateLimited, reconnect, reject, retry, stop, uncertain } from "../sdk.ts";
 
 /** An answer that is no 2xx. */
@@ -20,6 +21,8 @@ export interface Refusal {
   text: string;
   /** What Retry-After says. */
   retryAfterMs: number | undefined;
+  /** Where a redirect points to. */
+  location?: string | undefined;
 }
 
 /** What a refusal means on this platform; undefined for what its status says. */
@@ -32,6 +35,7 @@ const maxRefusalBytes = 64 * 1024;
 const defaultWaitMs = 30_000;
 /** Longer than any server holds a request in which nothing happens. */
 const readMaxMs = 120_000;
+const minWaitMs = 100;
 const maxWaitMs = 24 * 3_600_000;
 
 /** Those that are undefined are left out. */
@@ -67,6 +71,8 @@ export class JsonApi {
     const init: RequestInit = {
       ...body,
       method,
+      // Followed, fetch would drop the credentials on the way to another host, and that host would say that they are missing.
+      redirect: "manual",
       headers: {
         ...(isJson ? { "content-type": "application/json" } : {}),
         ...(body?.headers as object),
@@ -76,7 +82,8 @@ export class JsonApi {
       ...(isJson ? { body: JSON.stringify(json) } : {}),
       ...(signal === undefined ? {} : { signal }),
     };
-    const response = await request(this.#ctx, this.url(where, query), init, this.#judge);
+    const judge: Judge = (refusal) => redirected(refusal) ?? this.#judge(refusal);
+    const response = await request(this.#ctx, this.url(where, query), init, judge);
     try {
       const text = await response.text();
       return (text === "" ? undefined : JSON.parse(text)) as T;
@@ -125,9 +132,20 @@ export class JsonApi {
   }
 }
 
-/** "/rooms/%23a/x" of path`/rooms/${room}/x`: what is filled in is encoded. */
+/** "/rooms/%23a/x" of path`/rooms/${room}/x`: what is filled in is encoded, and stays one segment. */
 export function path(parts: TemplateStringsArray, ...values: string[]): string {
-  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+  return String.raw({ raw: parts }, ...values.map(segment));
+}
+
+/** In a URL "." and ".." walk, also when they are encoded: encoded twice they are a name that nothing has. */
+function segment(value: string): string {
+  return /^\.\.?$/.test(value) ? value.replaceAll(".", "%252E") : encodeURIComponent(value);
+}
+
+function redirected({ status, location }: Refusal): SpoolwayError | undefined {
+  if (status < 300 || status > 399) return undefined;
+  const hint = "Put the address where the API itself is into connectors.yml.";
+  return reconnect(`${status}: a redirect${location === undefined ? "" : ` to ${location}`}`, { hint });
 }
 
 /** A 2xx answer, whose body is not read yet. Throws as the head of this file says. */
@@ -146,6 +164,7 @@ export async function request(
     body: asObject(text),
     text: text.slice(0, quotedChars),
     retryAfterMs,
+    location: response.headers.get("location") ?? undefined,
   };
   throw judge(refusal) ?? byStatus(refusal);
 }
@@ -168,12 +187,16 @@ export function byStatus({ status, text, retryAfterMs }: Refusal, words = text):
   return reject(message, status === 413 ? "too_large" : "rejected");
 }
 
-/** For a request that only reads: whatever went wrong, it is asked again in the next session; only `stop` and `rate_limited` mean more. */
+/**
+ * For a request that only reads: whatever went wrong, it is asked again in the next session; only `stop` and `rate_limited` mean more. A code's own hint is about a message, and
+ * there is none.
+ */
 export function reading<T>(answer: Promise<T>): Promise<T> {
   return answer.catch((thrown: unknown) => {
     const error = toSpoolwayError(thrown);
     if (error.fate === "stop" || error.fate === "rate_limited") throw error;
-    throw reconnect(error.message, { hint: error.hint, cause: thrown });
+    const ownHint = error.hint === hintFor(error.code) ? {} : { hint: error.hint };
+    throw reconnect(error.message, { ...ownHint, cause: thrown });
   });
 }
 
@@ -183,7 +206,7 @@ export interface Rules {
   words: (body: Record<string, unknown>) => unknown;
   /** Milliseconds, where the answer says how long to wait. */
   waitMs?: (body: Record<string, unknown>) => unknown;
-  /** By code or status, as regular expressions of the whole: what a person can do, where nothing works before … */
+  /** By code, else by status, as regular expressions of the whole: what a person can do, where nothing works before … */
   stop: Readonly<Record<string, string>>;
   /** … and where only this message cannot be sent. */
   reject: Readonly<Record<string, string>>;
@@ -195,14 +218,17 @@ export function judgeBy(rules: Rules): Judge {
     const { status, body, text } = refusal;
     const [code, words, waitMs] = [rules.code(body), rules.words(body), rules.waitMs?.(body)];
     const said = [code, words].filter((one) => typeof one === "string").join(": ") || text;
-    const isIt = (rule: string): boolean =>
-      [String(code), String(status)].some((one) => new RegExp(`^(?:${rule})$`).test(one));
+    const hintOf = (hints: Rules["stop"], one: string): string | undefined =>
+      Object.entries(hints).find(([rule]) => new RegExp(`^(?:${rule})$`).test(one))?.[1];
     const hintIn = (hints: Rules["stop"]): string | undefined =>
-      Object.entries(hints).find(([rule]) => isIt(rule))?.[1];
+      hintOf(hints, String(code)) ?? hintOf(hints, String(status));
     const [fatal, hint] = [hintIn(rules.stop), hintIn(rules.reject)];
     if (fatal !== undefined) return stop(`${status} ${said}`, fatal);
     if (hint !== undefined) return reject(`${status} ${said}`, "rejected", { hint });
-    return byStatus(typeof waitMs === "number" ? { ...refusal, retryAfterMs: waitMs } : refusal, said);
+    return byStatus(
+      typeof waitMs === "number" ? { ...refusal, retryAfterMs: bounded(waitMs) } : refusal,
+      said,
+    );
   };
 }
 
@@ -218,8 +244,11 @@ export function beforehand<T>(answer: Promise<T>): Promise<T> {
 export function parseRetryAfter(header: string | null, nowMs = Date.now()): number | undefined {
   if (header === null) return undefined;
   const ms = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isNaN(ms) ? undefined : Math.min(maxWaitMs, Math.max(100, Math.ceil(ms)));
+  return Number.isNaN(ms) ? undefined : bounded(ms);
 }
+
+/** A wait of nothing would be a busy loop, and one that no timer can hold as well. */
+const bounded = (ms: number): number => Math.min(maxWaitMs, Math.max(minWaitMs, Math.ceil(ms)));
 
 async function readStart({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = [];

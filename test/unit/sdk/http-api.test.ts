@@ -64,11 +64,14 @@ test.for([
   [504, "", {}, { fate: "uncertain" }],
   [429, "", { "retry-after": "2" }, { fate: "rate_limited", retryAfterMs: 2000 }],
   [429, '{"wait_ms":1500}', { "retry-after": "2" }, { fate: "rate_limited", retryAfterMs: 1500 }],
+  [429, '{"wait_ms":0}', {}, { fate: "rate_limited", retryAfterMs: 100 }],
+  [429, '{"wait_ms":1e15}', {}, { fate: "rate_limited", retryAfterMs: 86_400_000 }],
   [413, "", {}, { fate: "reject", code: "too_large" }],
   [404, '{"code":"none","error":"no such room"}', {}, { fate: "reject", message: "404 none: no such room" }],
   [403, '{"error":"no"}', {}, { fate: "reject", hint: "ask for it", message: "403 no" }],
   [401, '{"error":"who?"}', {}, { fate: "stop", hint: "log in" }],
   [403, '{"code":"gone_long"}', {}, { fate: "stop", hint: "ask the operator" }],
+  [401, '{"code":"gone_long"}', {}, { fate: "stop", hint: "ask the operator" }],
   [400, "x".repeat(2_000_000), {}, { fate: "reject" }],
 ] as Array<[number, string, Record<string, string>, object]>)(
   "%i %s becomes its fate",
@@ -76,6 +79,29 @@ test.for([
     expect(await failure((await failing(status, body, headers)).call("GET", "/x"))).toMatchObject(wanted);
   },
 );
+
+test("an id is one segment of the path, whatever it is", () => {
+  const at = (id: string): string => new URL(path`/a/${id}/c`, "http://x").pathname;
+  expect(["..", ".", "...", "%2e", "a/b"].map(at)).toEqual([
+    ...["/a/%252E%252E/c", "/a/%252E/c", "/a/.../c", "/a/%252e/c", "/a/a%2Fb/c"],
+  ]);
+});
+
+test("a redirect is not followed: nothing was sent, and it says where the API is", async () => {
+  const elsewhere: unknown[] = [];
+  const other = await serve((request, response) => {
+    elsewhere.push(request.url);
+    response.end("{}");
+  });
+  const api = await failing(301, "", { location: other.url("/moved") });
+  const moved = { fate: "reconnect", message: `301: a redirect to ${other.url("/moved")}` };
+  for (const ask of [() => api.call("PUT", "/x", { json: {} }), () => api.read("/x")]) {
+    const error = await failure(ask());
+    expect(error).toMatchObject(moved);
+    expect(error.hint).toContain("Put the address");
+  }
+  expect(elsewhere).toEqual([]);
+});
 
 test("what was not reached was not sent; what got no answer may have been", async () => {
   const nobody = new JsonApi(ctx, `http://127.0.0.1:${await freePort()}`, {}, judge);
@@ -90,6 +116,9 @@ test("what was not reached was not sent; what got no answer may have been", asyn
 
 test("a read that fails only loses the connection; what is not there for us is undefined", async () => {
   expect(await failure((await failing(500)).read("/x"))).toMatchObject({ fate: "reconnect" });
+  // There is no message to change and to send again.
+  expect((await failure((await failing(404)).read("/x"))).hint).not.toContain("message");
+  expect((await failure((await failing(403)).read("/x"))).hint).toBe("ask for it");
   expect(await failure((await failing(401)).find("/x"))).toMatchObject({ fate: "stop" });
   expect(await (await failing(404)).find("/x")).toBeUndefined();
 });
