@@ -5,6 +5,7 @@ import { type Client, client, type Element, xml } from "@xmpp/client";
 import { reconnect, SpoolwayError, stop } from "spoolway/sdk";
 import { Lifeline } from "spoolway/sdk/lifeline";
 import { connectServer, serverProblem, startTls } from "spoolway/sdk/server";
+import { conditionIn, wordsIn } from "spoolway/sdk/xmpp";
 import { ackNamespace, XmppAcks } from "spoolway/sdk/xmpp-acks";
 import type { XmppStream } from "spoolway/sdk/xmpp-session";
 import type { Config } from "./manifest.d.ts";
@@ -12,6 +13,8 @@ import type { Config } from "./manifest.d.ts";
 export type Settings = Config & Record<"server" | "username" | "domain" | "resource" | "nick", string>;
 
 const ports = { plain: 5222, tls: 5223 };
+const streamNamespace = "http://etherx.jabber.org/streams";
+const tlsNamespace = "urn:ietf:params:xml:ns:xmpp-tls";
 const answerMs = 10_000;
 /** What XML cannot hold: a server ends the stream of whoever sends it. */
 const illegal = /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g;
@@ -34,14 +37,16 @@ export class Stream extends Lifeline implements XmppStream<Element> {
 
   constructor(settings: Settings) {
     super();
-    const { jid, username, domain, resource, password, tls } = settings;
+    const { jid, username, domain, resource, password } = settings;
     this.jid = jid;
     this.#settings = settings;
     const entity = (this.#client = client({
       domain,
       resource,
       credentials: async (authenticate, offered) => {
-        const mechanism = offered.find((one) => entity.isSecure() || (!tls && one.startsWith("SCRAM")));
+        const isSafe = (one: string): boolean =>
+          entity.isSecure() ? one !== "ANONYMOUS" : one.startsWith("SCRAM");
+        const mechanism = offered.find(isSafe);
         if (mechanism === undefined) throw stop(`${domain} offers no safe login`, unsafeHint);
         await authenticate({ username, password: password.trimEnd() }, mechanism);
       },
@@ -72,6 +77,8 @@ export class Stream extends Lifeline implements XmppStream<Element> {
       return send.call(entity, element);
     };
     entity._onElement = (element) => {
+      if (element.is("error", streamNamespace)) return void this.lose(this.#ended(element));
+      if (tls && !entity.isSecure()) return this.#inClear(element, goOn);
       if (element.getNS() === ackNamespace) return this.#follow(element, got, goOn);
       const done = entity.isStanza(element) ? this.acks.take() : undefined;
       if (done && element.name !== "iq") return hear(element, done);
@@ -104,15 +111,21 @@ export class Stream extends Lifeline implements XmppStream<Element> {
     return isEnd;
   }
 
+  /** Before TLS anybody on the way can speak for the server: nothing is heard but that TLS begins. */
+  #inClear(element: Element, goOn: (element: Element) => void): void {
+    const { domain } = this.#settings;
+    if (element.getNS() === tlsNamespace) goOn.call(this.#client, element);
+    else if (!element.is("features"))
+      this.lose(reconnect(`${domain} sent <${element.name}> before the encryption`));
+    else if (element.getChild("starttls", tlsNamespace)) this.#try(() => this.#startTls());
+    else this.lose(stop(`${domain} offers no safe login`, unsafeHint));
+  }
+
   /** Whether the library goes on with what is offered; it is not shown what is ours. */
   #negotiate(offer: Element): boolean {
-    const { tls, domain } = this.#settings;
-    const [hasTls, hasAcks] = ["starttls", "sm"].map((name) => offer.getChild(name) !== undefined);
+    const { domain } = this.#settings;
+    const hasAcks = offer.getChild("sm") !== undefined;
     for (const name of ["starttls", "sm", "authentication"]) offer.remove(name);
-    if (tls && hasTls && !this.#client.isSecure()) {
-      this.#try(() => this.#startTls());
-      return false;
-    }
     if (offer.getChild("bind") === undefined) return true;
     if (!hasAcks) this.lose(stop(`${domain} has no stream management`, acksHint));
     this.#offer = offer;
@@ -129,10 +142,7 @@ export class Stream extends Lifeline implements XmppStream<Element> {
   }
 
   async #startTls(): Promise<void> {
-    const answer = await this.#client.sendReceive(
-      xml("starttls", { xmlns: "urn:ietf:params:xml:ns:xmpp-tls" }),
-      answerMs,
-    );
+    const answer = await this.#client.sendReceive(xml("starttls", { xmlns: tlsNamespace }), answerMs);
     if (!answer.is("proceed")) throw reconnect(`${this.#settings.domain} does not begin TLS now`);
     await this.#encrypt();
   }
@@ -159,12 +169,21 @@ export class Stream extends Lifeline implements XmppStream<Element> {
     }
   }
 
+  /** What the server says when it ends the stream. */
+  #ended(error: Element): SpoolwayError {
+    const words = `${this.#settings.domain}: ${wordsIn(error)}`;
+    return conditionIn(error) === "conflict" ? stop(words, conflictHint, "conflict") : reconnect(words);
+  }
+
   #problem(error: Error & { condition?: string }): SpoolwayError {
+    const { domain, direct_tls, tls } = this.#settings;
     const { name, condition = "", message } = error;
     if (error instanceof SpoolwayError) return error;
-    const words = `${this.#settings.domain}: ${message}`;
+    const words = `${domain}: ${message}`;
     if (name === "SASLError" && condition !== "temporary-auth-failure") return stop(words, loginHint);
-    if (condition === "conflict") return stop(words, conflictHint, "conflict");
-    return condition === "" ? serverProblem(error, this.#settings, ports) : reconnect(words);
+    const hint = condition === "conflict" ? conflictHint : undefined;
+    if (condition !== "") return reconnect(words, hint === undefined ? {} : { hint });
+    const { port = ports.plain } = this.#settings;
+    return serverProblem(error, { ...this.#settings, port, tls: tls && direct_tls }, ports);
   }
 }

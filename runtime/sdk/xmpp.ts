@@ -46,12 +46,19 @@ export function refusalOf(stanza: Stanza): SpoolwayError {
   return isForNow ? retry(words) : reject(words, "rejected", { hint: refusedHint });
 }
 
-/** "item-not-found: no such room". */
-export function wordsOf(stanza: Stanza): string {
-  const parts = stanza.getChild("error")?.getChildElements() ?? [];
-  const condition = parts.find(({ name }) => name !== "text")?.name ?? "error";
-  const text = parts.find(({ name }) => name === "text")?.text();
-  return text ? `${condition}: ${text}` : condition;
+/** Why a stanza is an error: "item-not-found: no such room". */
+export const wordsOf = (stanza: Stanza): string => wordsIn(stanza.getChild("error"));
+
+export function conditionIn(error: Stanza | undefined): string {
+  return error?.getChildElements().find(({ name }) => name !== "text")?.name ?? "error";
+}
+
+export function wordsIn(error: Stanza | undefined): string {
+  const text = error
+    ?.getChildElements()
+    .find(({ name }) => name === "text")
+    ?.text();
+  return text ? `${conditionIn(error)}: ${text}` : conditionIn(error);
 }
 
 /** The id that a room gives to somebody, whatever the nick (XEP-0421). */

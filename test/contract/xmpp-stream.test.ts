@@ -1,5 +1,7 @@
 // XMPP's stream, on a real prosody: encrypted or refused, resumed, and acknowledged only when what came is durable; and whose word it takes for what somebody else said.
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -161,8 +163,54 @@ describe.skipIf(missingServer("prosody"))("XMPP over TLS", { timeout: 90_000 }, 
     await becomes({ tls: true }, "tls_untrusted");
     await becomes({ tls: true, tls_fingerprint: "00".repeat(32) }, "has the fingerprint");
     await becomes({ tls: true, tls_verify: false }, "session.opened");
+    await becomes({ tls: true, server: "127.1.2.3", port: undefined }, "127.1.2.3:5222: connect");
     const { port } = await startServer();
     bus.configure([entryFor(port, { tls: true, name: "last" })]);
     expect((await bus.waitForConnector("last", "stopped")).user_action).toContain("direct_tls");
   });
+
+  test("before it nobody is believed, and nothing is said: not to log in, not as if we had, not with what comes in between", async () => {
+    const feature = (name: string, kind: string): string => `<${name} xmlns='urn:${kind}'/>`;
+    const bind = feature("bind", "ietf:params:xml:ns:xmpp-bind") + feature("sm", "xmpp:sm:3");
+    const tls = feature("starttls", "ietf:params:xml:ns:xmpp-tls");
+    const enabled = "<enabled xmlns='urn:xmpp:sm:3' id='1'/>";
+    const words = "<message from='boss@localhost/x' type='chat' id='1'><body>pay ada</body></message>";
+    const stripped = await startImpostor(`<stream:features>${bind}</stream:features>`);
+    const eager = await startImpostor(`<stream:features>${tls}</stream:features>${words}${enabled}`);
+    const sends = await startImpostor(
+      `<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>127.0.0.1:${stripped.port}</see-other-host></stream:error>`,
+    );
+    const bus = await startBus({
+      connectors: Object.entries({ stripped, eager, sends }).map(([name, { port }]) =>
+        entryFor(port, { name, tls: true, tls_verify: false }),
+      ),
+      until: { stripped: "stopped", eager: "offline", sends: "offline" },
+    });
+    expect(bus.connector("stripped")?.user_action).toContain("direct_tls");
+    expect(bus.logs()).toMatch(/<message> before the encryption.*"connector":"eager"/);
+    expect(bus.logs()).toMatch(/see-other-host.*"connector":"sends"/);
+    expect(bus.events()).toEqual([]);
+    for (const { heard } of [stripped, eager, sends])
+      expect(heard.join("")).not.toMatch(/<(iq|auth|resume|enable|presence|message)/);
+  });
 });
+
+/** Somebody in the way, who speaks for the server: says this to whoever opens a stream, agrees to all that is asked then, and keeps what was said. */
+async function startImpostor(says: string): Promise<{ port: number; heard: string[] }> {
+  const heard: string[] = [];
+  const header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", (data) => {
+      heard.push(String(data));
+      const id = /<iq[^>]* id="([^"]*)"/.exec(String(data))?.[1];
+      if (String(data).includes("<stream:stream")) socket.write(header + says);
+      else if (id) socket.write(`<iq type='result' id='${id}'><bind><jid>${bot}/x</jid></bind></iq>`);
+      else socket.write("<enabled xmlns='urn:xmpp:sm:3' id='1'/>");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  atEnd(() => void server.close());
+  return { port: (server.address() as AddressInfo).port, heard };
+}
