@@ -1,5 +1,6 @@
 // One stream to the server. @xmpp/client opens it, logs in and binds our resource; encryption is ours, since it verifies only with the system's CAs, and so is stream
 // management (XEP-0198): the library's own acknowledges what is not durable yet.
+import { randomUUID } from "node:crypto";
 import { StringDecoder } from "node:string_decoder";
 import { type Client, client, type Element, xml } from "@xmpp/client";
 import { reconnect, SpoolwayError, stop } from "spoolway/sdk";
@@ -95,7 +96,10 @@ export class Stream extends Lifeline implements XmppStream<Element> {
   send = (stanza: Element): void => this.#try(() => this.lost.aborted || this.#client.send(stanza));
 
   ask = (type: "get" | "set", payload: Element, to?: string): Promise<Element> => {
-    const answer = this.#client.iqCaller.request(xml("iq", { type, to }, payload), answerMs);
+    const answer = this.#client.iqCaller.request(
+      xml("iq", { type, to, id: randomUUID() }, payload),
+      answerMs,
+    );
     const inWords = (error: Error): never => {
       throw error.message ? error : new Error(`${to ?? this.#settings.domain} did not answer in time`);
     };

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { SyncContext, SyncResult } from "../sdk.ts";
 import { type Archive, syncArchives } from "./archives.ts";
 import type { Draft } from "../draft.ts";
-import { conditionOf, type Stanza, type XmppPort } from "./xmpp.ts";
+import { bareOf, conditionOf, type Stanza, type XmppPort } from "./xmpp.ts";
 
 const mam = "urn:xmpp:mam:2";
 const pageSize = 50;
@@ -41,10 +41,12 @@ export class XmppArchives<S extends Stanza> {
     return this.#owners.has(owner);
   }
 
-  /** Asks whether there is an archive of our account or of a room. One that cannot be asked (a room that is not there yet) has none. */
+  /** Asks whether there is an archive of our account or of a room. One that says no (a room that is not there yet) has none; rejects when nobody answers. */
   async look(owner: string): Promise<boolean> {
     const info = this.#port.xml("query", { xmlns: "http://jabber.org/protocol/disco#info" });
-    const answer = await this.#port.ask("get", info, owner).catch(() => undefined);
+    const answer = await this.#port.ask("get", info, owner).catch((thrown: unknown) => {
+      if (conditionOf(thrown) === "") throw thrown;
+    });
     const features = answer?.getChild("query")?.getChildren("feature") ?? [];
     if (features.some(({ attrs }) => attrs.var === mam)) this.#owners.add(owner);
     return this.has(owner);
@@ -74,7 +76,13 @@ export class XmppArchives<S extends Stanza> {
     const owner = room ?? this.#port.jid;
     if (!this.has(owner)) return undefined;
     const { items } = await this.#read(owner, { with: room ? undefined : person, max: findMax, before: "" });
-    return items.find(({ stanza }) => stanza.attrs.id === id);
+    return items.find((item) => this.#isOf(owner, item) && item.stanza.attrs.id === id);
+  }
+
+  /** A room can only tell what was said in it, and for that it is asked itself. */
+  #isOf(owner: string, { stanza: { attrs } }: Archived): boolean {
+    if (owner === this.#port.jid) return attrs.type !== "groupchat";
+    return attrs.type === "groupchat" && bareOf(attrs.from) === owner;
   }
 
   /** A mark is an id and a time: ids expire. */
@@ -90,7 +98,7 @@ export class XmppArchives<S extends Stanza> {
             return this.#read(name, { max: pageSize, start });
           },
         );
-        const drafts = page.items.flatMap((item) => toDraft(item) ?? []);
+        const drafts = page.items.flatMap((item) => (this.#isOf(name, item) ? (toDraft(item) ?? []) : []));
         return {
           deliveries: drafts.map((draft) => () => deliver(draft)),
           mark: markOf(page.items.at(-1)),
@@ -121,7 +129,8 @@ export class XmppArchives<S extends Stanza> {
     try {
       const request = xml("query", { xmlns: mam, queryid }, form, set);
       const answer = await ask("set", request, owner === jid ? undefined : owner);
-      return { items, isLast: answer.getChild("fin", mam)?.attrs.complete === "true" };
+      const isComplete = answer.getChild("fin", mam)?.attrs.complete === "true";
+      return { items, isLast: isComplete || items.length === 0 };
     } finally {
       this.#pages.delete(`${owner} ${queryid}`);
     }

@@ -3,7 +3,6 @@ import { type Outgoing, reject } from "../sdk.ts";
 import { splitText, utf8Bytes } from "./split.ts";
 import type { Build, Stanza } from "./xmpp.ts";
 
-/** Servers end the stream of who sends larger stanzas than they like; most take 256 KiB. */
 const maxTextBytes = 50_000;
 const noFilesHint = "Put the file somewhere and send its address.";
 const noTargetHint = "In a room, only what is among the last 100 messages of its archive is found.";

@@ -36,7 +36,8 @@ export class XmppMessages {
 
   /** Whether it is said in a room, and whether we said it. */
   origin(stanza: Stanza): { isRoom: boolean; isSelf: boolean; id: string | undefined } {
-    const isRoom = stanza.attrs.type === "groupchat";
+    // Anybody can call what he sends us said in a room.
+    const isRoom = stanza.attrs.type === "groupchat" && this.#self.isRoom(bareOf(stanza.attrs.from));
     const isSelf = isRoom
       ? this.#self.isSelfInRoom(stanza)
       : bareOf(stanza.attrs.from ?? this.#self.jid) === this.#self.jid;
@@ -67,7 +68,7 @@ export class XmppMessages {
       key: isSelf && !isRoom && id ? [conversation, "self", id] : keyOf(archive, archiveId, from, type, id),
       platform_id: type === "error" ? undefined : (id ?? archiveId),
       occurred_at: isoTime(Date.parse(stamp)),
-      conversation: { id: conversation, type: isRoom ? "channel" : "direct" },
+      conversation: { id: conversation, type: this.#self.isRoom(conversation) ? "channel" : "direct" },
       thread_id: stanza.getChildText("thread") || undefined,
       reply_to: reply && this.#nameOf(reply, isRoom),
       sender: { ...senderOf(stanza, from, isRoom || isPrivate), is_self: isSelf },
@@ -130,7 +131,7 @@ function senderOf(
 ): { id: string; username: string | undefined } {
   if (!isOccupant) return { id: bareOf(from), username: from.split("@", 1)[0] };
   const occupant = occupantOf(stanza);
-  return { id: occupant ? `${bareOf(from)}#${occupant}` : from, username: resourceOf(from) };
+  return { id: occupant ? `${bareOf(from)}#${occupant}` : from, username: resourceOf(from) || undefined };
 }
 
 /** The text, without what a client puts before it for those that know no answers (XEP-0428). */

@@ -1,8 +1,18 @@
 // spoolway/sdk/xmpp-rooms: being in the rooms of a config (XEP-0045). Each room answers for itself; one that does not let us in takes no other down. What was said
 // while we were away comes from the room's archive, and where it has none, from the history that it tells whoever comes in.
-import { type Context, within } from "../sdk.ts";
+import { type Context, type SpoolwayError, within } from "../sdk.ts";
 import { type Room, Rooms } from "./rooms.ts";
-import { bareOf, conditionOf, occupantOf, resourceOf, type Stanza, wordsOf, type XmppPort } from "./xmpp.ts";
+import {
+  bareOf,
+  conditionIn,
+  conditionOf,
+  occupantOf,
+  refusalOf,
+  resourceOf,
+  type Stanza,
+  wordsOf,
+  type XmppPort,
+} from "./xmpp.ts";
 
 export interface XmppRoomsConfig {
   rooms: ReadonlyArray<string | Room>;
@@ -13,7 +23,11 @@ const muc = "http://jabber.org/protocol/muc";
 const answerMs = 10_000;
 /** By how much our clock and a room's may differ. */
 const skewMs = 60_000;
-const aliveKey = "alive_at";
+/** Under it, when we were last known to be in each room. */
+const presentKey = "present_at";
+/** What a ping of ourselves is answered with where we are in the room, and where that cannot be told (XEP-0410); silence tells nothing either. */
+const present = ["service-unavailable", "feature-not-implemented"];
+const unknown = ["", "remote-server-not-found", "remote-server-timeout"];
 const codesOfLeaving: Record<string, string> = {
   301: "banned",
   307: "kicked",
@@ -29,6 +43,8 @@ export class XmppRooms<S extends Stanza> extends Rooms {
   readonly #nick: string;
   readonly #hasArchive: (jid: string) => Promise<boolean>;
   readonly #joining = new Map<string, () => void>();
+  /** Until the session has asked each room once: what the archives have is read right after. */
+  #isBeginning = true;
 
   constructor(
     port: XmppPort<S>,
@@ -36,11 +52,13 @@ export class XmppRooms<S extends Stanza> extends Rooms {
     config: XmppRoomsConfig,
     hasArchive: (jid: string) => Promise<boolean>,
   ) {
-    super(config.rooms, ctx, {
+    const names = config.rooms.map((room) => (typeof room === "string" ? room : room.name).toLowerCase());
+    const rooms = config.rooms.filter((_, n) => names.indexOf(names[n] ?? "") === n);
+    super(rooms, ctx, {
       isSame: (room, name) => room.toLowerCase() === name.toLowerCase(),
-      join: async (rooms) => void (await Promise.all(rooms.map((room) => this.#join(room)))),
+      join: async (missing) => void (await Promise.all(missing.map((room) => this.#join(room)))),
     });
-    this.#names = config.rooms.map((room) => (typeof room === "string" ? room : room.name).toLowerCase());
+    this.#names = names;
     this.#port = port;
     this.#ctx = ctx;
     this.#nick = config.nick;
@@ -64,22 +82,44 @@ export class XmppRooms<S extends Stanza> extends Rooms {
     return occupant && known ? occupant === known : resourceOf(stanza.attrs.from) === this.nickIn(room);
   }
 
-  /** Asks each room whether we are still in it (XEP-0410); one that says no is entered with the next `restore`. */
+  override async restore(): Promise<void> {
+    await super.restore();
+    this.#isBeginning = false;
+  }
+
+  /** Asks each room whether we are still in it (XEP-0410), all at once: a silent one keeps nobody waiting. One that says no is entered with the next `restore`. */
   async ping(): Promise<void> {
     const { ask, xml } = this.#port;
-    for (const [room, { nick }] of this.#selves)
-      await ask("get", xml("ping", { xmlns: "urn:xmpp:ping" }), `${room}/${nick}`).catch(
-        (thrown: unknown) => {
-          if (conditionOf(thrown) === "not-acceptable") this.#gone(room, "it does not know us any more");
-        },
+    const now = Date.now();
+    const isPresent = async ([room, { nick }]: [string, { nick: string }]): Promise<[string, number][]> => {
+      const condition = await ask("get", xml("ping", { xmlns: "urn:xmpp:ping" }), `${room}/${nick}`).then(
+        () => present[0] ?? "",
+        conditionOf,
       );
-    await this.#ctx.state.set(aliveKey, Date.now());
+      if (present.includes(condition)) return [[room, now]];
+      if (!unknown.includes(condition)) this.#gone(room, `it does not know us any more (${condition})`);
+      return [];
+    };
+    const seen = (await Promise.all([...this.#selves].map(isPresent))).flat();
+    const before = await this.#presentAt();
+    await this.#ctx.state.set(presentKey, { ...before, ...Object.fromEntries(seen) });
+  }
+
+  /** What it means that a message was refused. A room that does not know us is entered again, before the message is tried again. */
+  refusal(stanza: Stanza): SpoolwayError {
+    const { from } = stanza.attrs;
+    const condition = conditionIn(stanza.getChild("error"));
+    const isOut =
+      condition === "not-acceptable" || (condition === "item-not-found" && resourceOf(from) === "");
+    if (isOut && this.has(bareOf(from))) this.#gone(bareOf(from), wordsOf(stanza));
+    return (isOut ? this.absence(bareOf(from)) : undefined) ?? refusalOf(stanza);
   }
 
   /** What a room says of us. */
   follow(presence: Stanza): void {
     const { from, type } = presence.attrs;
     const room = bareOf(from);
+    if (!this.has(room)) return; // anybody can say so
     const x = presence.getChild("x", `${muc}#user`);
     const codes = x?.getChildren("status").map(({ attrs }) => attrs.code ?? "") ?? [];
     if (type === "error") this.refused(room, wordsOf(presence));
@@ -93,8 +133,8 @@ export class XmppRooms<S extends Stanza> extends Rooms {
       const why = x?.getChild("item")?.getChildText("reason");
       this.#gone(room, why ? `${what}: ${why}` : what);
     }
-    if (codes.includes("201")) this.#unlock(room);
-    this.#joining.get(room)?.();
+    const isMade = codes.includes("201") ? this.#unlock(room) : Promise.resolve();
+    void isMade.then(() => this.#joining.get(room)?.());
   }
 
   #gone(room: string, why: string): void {
@@ -105,10 +145,14 @@ export class XmppRooms<S extends Stanza> extends Rooms {
   /** Resolves when the room has answered, or after a while. */
   async #join({ name, key }: Room): Promise<void> {
     const room = name.toLowerCase();
-    const aliveAt = await this.#ctx.state.get<number>(aliveKey);
-    const hasArchive = await this.#hasArchive(room);
-    const isTold = hasArchive || aliveAt === undefined; // by its archive; or it is the first time, and nothing old is wanted
-    const history = isTold ? { maxstanzas: 0 } : { since: new Date(aliveAt - skewMs).toISOString() };
+    const { [room]: presentAt } = await this.#presentAt();
+    const isBeginning = this.#isBeginning;
+    const hasArchive = await this.#hasArchive(room).catch((error: Error) => error);
+    // Without knowing that, what it says live and what its archive says could not be told to be the same.
+    if (hasArchive instanceof Error) return this.refused(room, hasArchive.message);
+    // At the very first time nothing old is wanted; and at the beginning the archive tells what there is.
+    const isTold = presentAt === undefined || (hasArchive && isBeginning);
+    const history = isTold ? { maxstanzas: 0 } : { since: new Date(presentAt - skewMs).toISOString() };
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#joining.set(room, resolve);
     const { xml, send } = this.#port;
@@ -117,12 +161,19 @@ export class XmppRooms<S extends Stanza> extends Rooms {
     await within(answerMs, promise);
   }
 
-  /** We made this room: others get in only once it is told that it is right as it is. */
-  #unlock(room: string): void {
+  async #presentAt(): Promise<Record<string, number>> {
+    return (await this.#ctx.state.get<Record<string, number>>(presentKey)) ?? {};
+  }
+
+  /** We made this room: others get in only once it is told that it is right as it is. Before, it tells nobody what it has. */
+  async #unlock(room: string): Promise<void> {
     const { ask, xml } = this.#port;
     const form = xml("x", { xmlns: "jabber:x:data", type: "submit" });
-    ask("set", xml("query", { xmlns: `${muc}#owner` }, form), room).catch((error: Error) =>
-      this.#ctx.log.warn("room.locked", { room, error: error.message }),
-    );
+    try {
+      await ask("set", xml("query", { xmlns: `${muc}#owner` }, form), room);
+      await this.#hasArchive(room);
+    } catch (error) {
+      this.#ctx.log.warn("room.locked", { room, error: (error as Error).message });
+    }
   }
 }

@@ -5,6 +5,7 @@ import {
   type Draft,
   type Outgoing,
   reconnect,
+  reject,
   type SendContext,
   type SendResult,
   sleep,
@@ -13,13 +14,16 @@ import {
 } from "../sdk.ts";
 import { Backlog, type Pausable } from "./backlog.ts";
 import { Outcomes } from "./outcomes.ts";
-import { conditionOf, refusalOf, type Stanza, type XmppPort } from "./xmpp.ts";
+import { utf8Bytes } from "./split.ts";
+import { conditionOf, type Stanza, type XmppPort } from "./xmpp.ts";
 import type { XmppAcks } from "./xmpp-acks.ts";
 import { type Archived, forwardedIn, XmppArchives } from "./xmpp-archive.ts";
 import { contentsOf } from "./xmpp-content.ts";
 import { XmppMessages } from "./xmpp-message.ts";
 import { XmppRooms, type XmppRoomsConfig } from "./xmpp-rooms.ts";
 
+/** Servers end the stream of who sends larger stanzas than they like, and it would be sent again and again; most take 256 KiB. */
+const maxStanzaBytes = 100_000;
 const receipts = "urn:xmpp:receipts";
 const carbons = "urn:xmpp:carbons:2";
 
@@ -107,13 +111,14 @@ export class XmppSession<S extends Stanza> {
 
   async probe(): Promise<void> {
     this.#seemsDead = true;
-    await this.#stream.ask(
-      "get",
-      this.#stream.xml("ping", { xmlns: "urn:xmpp:ping" }),
-      this.#stream.jid.split("@")[1],
-    );
-    this.#seemsDead = false;
-    await this.#rooms.ping();
+    const { xml, ask, acks, jid } = this.#stream;
+    acks.ask(); // else what the server never tells us that it has would be remembered for ever
+    const alive = ask("get", xml("ping", { xmlns: "urn:xmpp:ping" }), jid.split("@")[1])
+      .catch((thrown: unknown) => {
+        if (!conditionOf(thrown)) throw thrown; // that it knows no pings is an answer, too
+      })
+      .then(() => (this.#seemsDead = false));
+    await Promise.all([alive, this.#rooms.ping()]);
   }
 
   async close(): Promise<void> {
@@ -150,11 +155,14 @@ export class XmppSession<S extends Stanza> {
     const nameOf = async (id: string): Promise<string | undefined> =>
       isRoom ? (await this.#find(to, id))?.id : id;
     const request = isRoom ? undefined : xml("request", { xmlns: receipts });
-    return (await contentsOf(message, this.#stream.xml, nameOf)).map((content, n) => {
+    const stanzas = (await contentsOf(message, this.#stream.xml, nameOf)).map((content, n) => {
       const id = `${this.#config.resource}:${message.id}${n === 0 ? "" : `.${n + 1}`}`;
       const origin = xml("origin-id", { xmlns: "urn:xmpp:sid:0", id });
       return xml("message", { to, id, type: isRoom ? "groupchat" : "chat" }, content, origin, request);
     });
+    const large = stanzas.map((one) => utf8Bytes(one.toString())).find((bytes) => bytes > maxStanzaBytes);
+    if (large) throw reject(`a stanza of ${large} bytes, at most ${maxStanzaBytes}`, "too_large");
+    return stanzas;
   }
 
   /** With the question whether the server has it. */
@@ -177,7 +185,7 @@ export class XmppSession<S extends Stanza> {
 
   #take(stanza: S, done: () => void): void {
     const { from = this.#stream.jid, id = "", type } = stanza.attrs;
-    const isRefusal = type === "error" && this.#settle(id, refusalOf(stanza));
+    const isRefusal = type === "error" && this.#settle(id, this.#rooms.refusal(stanza));
     if (isRefusal || this.#archives.take(stanza)) return done();
     // What our account said or was told elsewhere: nobody but our own server may say so.
     const copies =
