@@ -31,10 +31,15 @@ export function toDraft(packet: IPublishPacket, session: string, config: Config)
 export type Offer = NonNullable<IConnackPacket["properties"]>;
 type Part = IPublishPacket & { id: string };
 
-const text = isText(65_535);
+/** Brokers hang up on anything else where MQTT wants a string, and on all that is under way; a longer one is none at all. */
+const isString = (text: string): boolean =>
+  Buffer.byteLength(text) <= maxStringBytes && !/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text);
+const maxStringBytes = 65_535;
+const fits = `names of files, media types and properties have no control characters, and at most ${maxStringBytes} bytes`;
+const text = isText(maxStringBytes);
 const options = {
   ...{ qos: isOneOf<QoS>(0, 1, 2), retain: isFlag, expiry_s: isWhole(0, 0xffffffff), content_type: text },
-  ...{ response_topic: text, correlation_data: text, user_properties: isTexts(65_535) },
+  ...{ response_topic: text, correlation_data: text, user_properties: isTexts(maxStringBytes) },
 };
 
 /** What to publish, each with an id that is the same in every attempt. Rejects what MQTT or this broker cannot take. */
@@ -42,11 +47,14 @@ export async function toPackets(message: Outgoing, offer: Offer, ctx: SendContex
   const { conversation_id: topic, reply_to } = message;
   const wanted = metaOptions(message, "mqtt", options);
   const { retain = false, response_topic, content_type, expiry_s, user_properties } = wanted;
-  const hint = "Publish to one topic, without + and #, which are for subscriptions.";
-  if (/[+#\0]/.test(topic + response_topic)) throw reject(`${topic}: no topic`, "invalid_topic", { hint });
+  const wrong = [topic, response_topic ?? ""].find((one) => /[+#]/.test(one) || !isString(one));
+  const hint = "Publish to one topic, without control characters, + and #, which are for subscriptions.";
+  if (wrong !== undefined) throw reject(`${wrong}: no topic`, "invalid_topic", { hint });
   if (retain && offer.retainAvailable === false) throw reject("the broker retains nothing", "not_supported");
   const qos = Math.min(wanted.qos ?? ctx.config.qos, offer.maximumQoS ?? 2) as QoS;
   const correlation = reply_to ?? wanted.correlation_data ?? (response_topic && message.id);
+  if (correlation && idBytes(correlation).length > maxStringBytes)
+    throw reject(`reply_to, correlation_data: at most ${maxStringBytes} bytes`, "invalid_message");
   const maxBytes = offer.maximumPacketSize ?? 268_435_455;
   return (await payloadsOf(message, ctx, maxBytes)).map(({ id, bytes, name, mediaType = content_type }) => {
     const own = { [ctx.config.id_property]: id, ...(name && { filename: name }) };
@@ -57,6 +65,9 @@ export async function toPackets(message: Outgoing, offer: Offer, ctx: SendContex
       ...(correlation && { correlationData: idBytes(correlation) }),
       ...(expiry_s !== undefined && { messageExpiryInterval: expiry_s }),
     };
+    const strings = [mediaType ?? "", ...Object.entries(properties.userProperties).flat()];
+    const odd = strings.find((one) => !isString(one));
+    if (odd !== undefined) throw reject(`${JSON.stringify(odd.slice(0, 80))}: ${fits}`, "invalid_message");
     const packet = { cmd: "publish" as const, topic, payload: bytes, qos, retain, dup: false, properties };
     const { length } = protocol.encode({ ...packet, messageId: 1 });
     if (length <= maxBytes) return { ...packet, id };

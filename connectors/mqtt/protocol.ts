@@ -1,8 +1,18 @@
 // MQTT 5 on the wire, by mqtt-packet, the codec of MQTT.js, and its reason codes (reasons.json), of which those from 128 on are a no.
-import { generate, type IConnackPacket, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import {
+  generate,
+  type IConnackPacket,
+  type IConnectPacket,
+  type Packet,
+  parser,
+  writeToStream,
+} from "mqtt-packet";
 import type { KeptProtocol } from "spoolway/sdk/kept-session";
 import { ReasonCodes } from "spoolway/sdk/reason-codes";
 import table from "./reasons.json" with { type: "json" };
+
+// Else a buffer for each number that there is, 20 MB, and of a length that has none the packet simply ends there.
+writeToStream.cacheNumbers = false;
 
 export const reasons = new ReasonCodes(table);
 

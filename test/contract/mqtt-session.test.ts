@@ -210,6 +210,30 @@ describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_00
     const many = bus.send("mqtt", { ...lamp, conversation_id: "home/+" });
     expect(await bus.waitForDeadLetter("mqtt", many)).toMatchObject({ code: "invalid_topic" });
   });
+
+  test("what a broker would hang up on is refused before it is sent, and the connection stays", async () => {
+    const { relay, entry } = await openBroker();
+    const bus = await startWith(entry);
+    const lamp = { conversation_id: "home/lamp", text: "on" };
+    const long = "x".repeat(65_536);
+    bus.drop("mqtt", Buffer.of(1), "file.bin");
+    const attached = (more: object) => ({ attachments: [{ path: "file.bin", ...more }] });
+    const meta = (mqtt: object) => ({ ...lamp, meta: { mqtt } });
+    for (const [message, code] of [
+      [{ ...lamp, conversation_id: "home/lamp\n" }, "invalid_topic"],
+      [meta({ response_topic: "home/\t" }), "invalid_topic"],
+      [meta({ user_properties: { note: "two\nlines" } }), "invalid_message"],
+      [meta({ user_properties: { "a\u0085": "b" } }), "invalid_message"],
+      [meta({ content_type: "text/\uffff" }), "invalid_message"],
+      [{ ...lamp, reply_to: long }, "invalid_message"],
+      [{ ...lamp, ...attached({ name: "a\nb" }) }, "invalid_message"],
+      [{ ...lamp, ...attached({ name: long }) }, "invalid_message"],
+      [{ ...lamp, ...attached({ media_type: "image/png\r" }) }, "invalid_message"],
+    ] as const)
+      expect(await bus.waitForDeadLetter("mqtt", bus.send("mqtt", message))).toMatchObject({ code });
+    await bus.waitForReceipt("mqtt", bus.send("mqtt", { ...lamp, reply_to: "x".repeat(65_535) }));
+    expect(relay.connections).toBe(1);
+  });
 });
 
 describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000 }, () => {
