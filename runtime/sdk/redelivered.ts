@@ -57,7 +57,7 @@ export class Redelivered {
       return draft && { ...draft, key: draft.key ?? (found === undefined ? undefined : [found]) };
     });
     if (arrivals.some(({ number, frees }) => (number ?? frees) !== undefined)) await this.#save();
-    await Promise.all(drafts.map((draft) => draft && deliver(ctx, draft)));
+    await deliverAll(ctx, drafts);
     for (const arrival of arrivals) arrival.acknowledge?.();
     return taken;
   }
@@ -80,6 +80,20 @@ export class Redelivered {
   #save(): Promise<void> {
     return this.#state.set(key, this.#held);
   }
+}
+
+/** In order: bytes take their time to be stored, and nothing may overtake them, so an event that has some goes alone. */
+async function deliverAll(ctx: Context, drafts: Array<Draft | undefined>): Promise<void> {
+  let together: Array<Promise<void>> = [];
+  const settled = (): Promise<unknown> => Promise.all(together).finally(() => (together = []));
+  for (const draft of drafts) {
+    if (draft === undefined) continue;
+    const isAlone = draft.content?.attachments !== undefined;
+    if (isAlone) await settled();
+    together.push(deliver(ctx, draft));
+    if (isAlone) await settled();
+  }
+  await settled();
 }
 
 /** An event that is refused for good would come again and again: it is logged, and acknowledged. */

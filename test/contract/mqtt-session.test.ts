@@ -167,6 +167,38 @@ describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeou
     expect(file).toMatchObject({ name: "cam", media_type: "image/png", size: 4 });
     expect([...readFileSync(join(bus.spool, file?.path ?? ""))]).toEqual([...payload]);
   });
+
+  test("files and texts that come at once keep their order", async () => {
+    const { ada, entry } = await openBroker();
+    const bus = await startWith(entry);
+    await bus.stop();
+    const texts = ["one", "two", "three"];
+    for (const text of texts) {
+      await say(ada, "", { payload: new Uint8Array(50_000).fill(0xff) });
+      await say(ada, text);
+    }
+    await bus.start();
+    await bus.waitForEvent("three");
+    const seen = bus.events().map(({ content }) => content?.text ?? "file");
+    expect(seen).toEqual(texts.flatMap((text) => ["file", text]));
+  });
+
+  test("a property that is empty is none: no two messages are the same by it", async () => {
+    const { ada, entry } = await openBroker();
+    const bus = await startWith(entry);
+    const properties = [
+      ["user-property", "message_id", ""],
+      ["user-property", "filename", ""],
+      ["correlation-data", ""],
+    ];
+    for (const text of ["one", "two"]) await say(ada, text, { properties });
+    await say(ada, "", { payload: Uint8Array.of(0xff), properties });
+    const event = await bus.waitForEvent(({ content }) => content?.attachments !== undefined);
+    expect(event.content?.attachments).toMatchObject([{ name: "door" }]);
+    expect(bus.events().map(({ content }) => content?.text)).toEqual(["one", "two", undefined]);
+    expect(event.reply).toEqual({ connector: "mqtt", conversation_id: "home/door" });
+    expect(event).not.toHaveProperty("reply_to");
+  });
 });
 
 describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_000 }, () => {

@@ -1,6 +1,6 @@
 // What a session is made of that outlives its connection: what is handed over once, what is delivered again, and how messages and codes become bytes and fates.
 import { describe, expect, test } from "vitest";
-import { reject, SpoolwayError, uncertain } from "../../../runtime/sdk.ts";
+import { reject, sleep, SpoolwayError, uncertain } from "../../../runtime/sdk.ts";
 import { fingerprint } from "../../../runtime/sdk/fingerprint.ts";
 import { Handover } from "../../../runtime/sdk/handover.ts";
 import { isFlag, isOneOf, isTexts, isWhole, metaOptions } from "../../../runtime/sdk/meta-options.ts";
@@ -104,6 +104,16 @@ describe("redelivered", () => {
     for (const one of [arrival("on"), arrival("off", { isAgain: true }), arrival("off")])
       await redelivered.take(ctx, [one]);
     expect(new Set(keys).size).toBe(3);
+  });
+
+  test("what takes its time to be stored is not overtaken", async () => {
+    const ctx = context();
+    ctx.beforeDeliver = ({ content }) => (content?.attachments ? sleep(20) : undefined);
+    const file = (text: string) =>
+      arrival(text, { draft: { content: { text, attachments: [{ name: "a", data: Buffer.of(0) }] } } });
+    const redelivered = await Redelivered.open(ctx.state, true);
+    await redelivered.take(ctx, [arrival("a"), file("b"), arrival("c"), file("d"), { frees: 9 }]);
+    expect(ctx.texts()).toEqual(["a", "b", "c", "d"]);
   });
 
   test("nothing is acknowledged before all is durable; what can never be is, with a line in the log", async () => {
