@@ -10,10 +10,11 @@ import { protocol } from "./protocol.ts";
 /** `session` is the broker's: what it retains is one event in it, however often we subscribe. */
 export function toDraft(packet: IPublishPacket, session: string, config: Config): Draft {
   const { topic, qos, retain, payload, properties: { correlationData, ...properties } = {} } = packet;
-  const { userProperties = {}, contentType, responseTopic } = properties;
-  const own = (name: string): string | undefined => [userProperties[name]].flat()[0]; // it may be there twice
+  const { userProperties = {}, contentType } = properties;
+  const responseTopic = properties.responseTopic || undefined;
+  const own = (name: string): string | undefined => [userProperties[name]].flat()[0] || undefined; // it may be there twice, or empty
   const id = own(config.id_property);
-  const correlation = correlationData && idText(correlationData);
+  const correlation = correlationData?.length ? idText(correlationData) : undefined;
   const name = own("filename") ?? topic.split("/").findLast(Boolean) ?? "payload";
   return {
     key: id !== undefined ? [topic, id] : retain ? [session, fingerprint(topic, payload)] : undefined,
