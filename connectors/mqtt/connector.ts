@@ -14,10 +14,10 @@ const offerOf = ({ welcome }: Session): Offer => (welcome as IConnackPacket).pro
 export default defineConnector<Config, Session>({
   async connect(ctx) {
     const hello = await toHello(ctx);
-    const settle = (session: Session): Promise<void> => subscribe(session, ctx);
-    const session = await KeptSession.open(ctx, protocol, hello, settle);
-    await ctx.state.set("client_id", hello.clientId);
-    return session;
+    return KeptSession.open(ctx, protocol, hello, async (session) => {
+      await ctx.state.set("client_id", hello.clientId);
+      await subscribe(session, ctx);
+    });
   },
   receive: (session, ctx) => session.run(ctx, (packet) => toArrival(packet, session, ctx.config)),
   async send(session, message, ctx) {
@@ -39,7 +39,7 @@ async function toHello({ config, name, state }: Context<Config>): Promise<IConne
   const size = { maximumPacketSize: max_packet_bytes, receiveMaximum: 32 };
   return {
     ...{ cmd: "connect", protocolId: "MQTT", protocolVersion: 5, clientId, clean, keepalive },
-    ...(username !== undefined && { username }),
+    ...((username ?? password) !== undefined && { username: username ?? "" }), // the codec has no password without one
     ...(password !== undefined && { password: Buffer.from(password) }),
     properties: { sessionExpiryInterval: session_expiry_s, ...size },
   };

@@ -7,12 +7,23 @@ import {
   parser,
   writeToStream,
 } from "mqtt-packet";
+import codes from "mqtt-packet/constants.js";
 import type { KeptProtocol } from "spoolway/sdk/kept-session";
 import { ReasonCodes } from "spoolway/sdk/reason-codes";
 import table from "./reasons.json" with { type: "json" };
 
 // Else a buffer for each number that there is, 20 MB, and of a length that has none the packet simply ends there.
 writeToStream.cacheNumbers = false;
+
+// Brokers say more than their place allows (mosquitto: Packet too large in a PUBACK), and the codec would end the connection over it.
+const { MQTT5_PUBACK_PUBREC_CODES, MQTT5_SUBACK_CODES, MQTT5_UNSUBACK_CODES, MQTT5_DISCONNECT_CODES } = codes;
+for (const known of [
+  MQTT5_PUBACK_PUBREC_CODES,
+  MQTT5_SUBACK_CODES,
+  MQTT5_UNSUBACK_CODES,
+  MQTT5_DISCONNECT_CODES,
+])
+  for (const [code, { words }] of Object.entries(table)) known[code] ??= words;
 
 export const reasons = new ReasonCodes(table);
 
@@ -40,6 +51,7 @@ export const protocol: KeptProtocol<Packet> = {
     const { sessionPresent: isKept, reasonCode, properties = {} } = welcome as IConnackPacket;
     if (reasonCode) throw reasons.refusedLogin(who, ...reasonOf(welcome));
     const { serverKeepAlive: silenceS = (hello as IConnectPacket).keepalive, receiveMaximum } = properties;
-    return { isKept, maxNumber: 65_535, maxUnderWay: receiveMaximum, beatMs: (silenceS ?? 60) * 500 };
+    const beatMs = (silenceS || 60) * 500; // 0 is a broker that does not count
+    return { isKept, maxNumber: 65_535, maxUnderWay: receiveMaximum, beatMs };
   },
 };

@@ -10,6 +10,8 @@ export interface Reason {
   stop?: string;
   /** What to do about it elsewhere. */
   hint?: string;
+  /** Of the dead letter; default: rejected. */
+  code?: string;
   /** The same message may be taken another time. */
   later?: boolean;
 }
@@ -44,8 +46,8 @@ export class ReasonCodes {
 
   /** The server did not take a message. */
   refusedMessage(to: string, code: number, said?: string): SpoolwayError {
-    const { later = false, hint = change } = this.#table[code] ?? {};
+    const { later = false, hint = change, code: name = "rejected" } = this.#table[code] ?? {};
     const message = `${to}: ${this.words(code, said)}`;
-    return later ? retry(message, { hint }) : reject(message, "rejected", { hint });
+    return later ? retry(message, { hint }) : reject(message, name, { hint });
   }
 }

@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Bus, startBus } from "../helpers/bus.ts";
+import { Bus, startBus } from "../helpers/bus.ts";
 import { atEnd } from "../helpers/children.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
 import { makeMosquitto, type Mosquitto } from "../helpers/servers/mosquitto.ts";
 import { type MqttRelay, packetType, startMqttRelay } from "../helpers/servers/mqttRelay.ts";
 import { type Login, Observer, type Publish, publishAs, type Seen } from "../helpers/servers/mqttUser.ts";
-import { waitFor } from "../helpers/wait.ts";
+import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 const missing = missingServer("mosquitto") ?? missingServer("mosquitto_sub");
 const accounts = {
@@ -266,6 +266,17 @@ describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_00
     await bus.waitForReceipt("mqtt", bus.send("mqtt", { ...lamp, reply_to: "x".repeat(65_535) }));
     expect(relay.connections).toBe(1);
   });
+
+  test("what is above a limit of the broker that it never told of is a dead letter, and the connection stays", async () => {
+    const { relay, entry } = await openBroker(["message_size_limit 1000"]);
+    const bus = await startWith(entry);
+    for (const qos of [1, 2]) {
+      const message = { conversation_id: "home/lamp", text: "x".repeat(2000), meta: { mqtt: { qos } } };
+      const dead = await bus.waitForDeadLetter("mqtt", bus.send("mqtt", message));
+      expect(dead).toMatchObject({ code: "too_large", error: "home/lamp: Packet too large" });
+    }
+    expect(relay.connections).toBe(1);
+  });
 });
 
 describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000 }, () => {
@@ -291,6 +302,38 @@ describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000
     await waitFor(() => /Session taken over/.test(bus.logs()));
     relay.alter = (packet) => packet;
     await bus.waitForConnector("mqtt", "live");
+  });
+
+  test("a password without a user name is for the broker to judge", async () => {
+    const { entry } = await openBroker();
+    const until = { mqtt: "stopped" } as const;
+    const bus = await startBus({ connectors: [{ ...entry, username: undefined }], defaults, until });
+    expect(bus.connector("mqtt")?.user_action).toContain("Check username and password");
+  });
+
+  test("a session whose topics were not granted yet is found again, not left behind with what it collects", async () => {
+    const { broker, relay, ada, entry } = await openBroker();
+    const bus = new Bus({ connectors: [entry], defaults });
+    atEnd((failed) => bus.finish(failed));
+    const heal = await cutAt(relay, "broker", [packetType.suback], () => bus.start("nothing"));
+    await say(ada, "meanwhile");
+    heal();
+    await bus.waitForEvent("meanwhile");
+    const names = [...broker.logs().matchAll(/ as (spoolway-\S+)/g)].map(([, name]) => name);
+    expect([names.length > 1, new Set(names).size]).toEqual([true, 1]);
+  });
+
+  test("a broker that counts no silence is not asked without end", async () => {
+    const { relay, entry } = await openBroker();
+    // Server Keep Alive 0 before the properties that mosquitto gives.
+    relay.alter = (packet, type) => {
+      if (type !== packetType.connack) return packet;
+      const [head = 0, size = 0, flags = 0, code = 0, length = 0, ...properties] = packet;
+      return Buffer.of(head, size + 3, flags, code, length + 3, 0x13, 0, 0, ...properties);
+    };
+    await startWith(entry);
+    const pings = (): number => relay.passed.filter(({ type }) => type === packetType.pingreq).length;
+    await staysTrue(() => pings() < 5, 700, "quiet");
   });
 
   test("TLS with the broker's own CA; without it nothing is said", async () => {

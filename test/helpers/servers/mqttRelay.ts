@@ -7,6 +7,7 @@ import { atEnd } from "../children.ts";
 
 /** Types of packets, as the first four bits of one say it. */
 export const packetType = {
+  connack: 2,
   publish: 3,
   puback: 4,
   pubrec: 5,
@@ -14,6 +15,7 @@ export const packetType = {
   pubcomp: 7,
   subscribe: 8,
   suback: 9,
+  pingreq: 12,
   pingresp: 13,
 } as const;
 
