@@ -1,5 +1,5 @@
 // spoolway/sdk/packet-link: a session with a server that is spoken to in packets which answer each other (MQTT, AMQP, STOMP): packets out, answers to whoever asked,
-// and what comes unasked for in order, to `arrivals`. With bounded memory: while nobody takes what arrived, the socket is not read.
+// and what comes unasked for in order, to `arrivals`. With bounded memory: while what arrived is not taken, the socket is not read.
 //
 //   connecting ─▶ hello ─▶ asks and arrivals ─▶ lost (server, network, or the session's end; once, with the reason) ─▶ close
 import type { Socket } from "node:net";
@@ -43,6 +43,8 @@ export class PacketLink<Packet> {
   /** Bytes read since the last call of `arrivals`. */
   #readBytes = 0;
   #ring = (): void => {};
+  /** Somebody takes what arrives. Before that, answers which the session waits for to begin may come behind it, so all is read. */
+  #isTaken = false;
   #lost: SpoolwayError | undefined;
 
   /** Begins to connect; says `hello` when the connection stands. */
@@ -53,7 +55,7 @@ export class PacketLink<Packet> {
     const fail = (error: Error): void =>
       this.lose(reconnect(`${this.who}: no ${protocol.name}: ${error.message}`));
     const decode = protocol.decoder((packet) => this.#take(packet), fail);
-    this.#socket = connectServer(config, ports, () => this.write(hello));
+    this.#socket = connectServer(config, ports, () => this.#lost === undefined && this.write(hello));
     this.#socket.on("data", (bytes: Buffer) => {
       this.#readBytes += bytes.length;
       decode(bytes);
@@ -87,6 +89,7 @@ export class PacketLink<Packet> {
 
   /** What came unasked since the last call, in order; waits for something. Throws the reason when the link is lost: what was not taken by then is dropped. */
   async arrivals(): Promise<Packet[]> {
+    this.#isTaken = true;
     while (this.#arrived.length === 0 && this.#lost === undefined)
       await new Promise<void>((resolve) => (this.#ring = resolve));
     if (this.#lost !== undefined) throw this.#lost;
@@ -98,7 +101,8 @@ export class PacketLink<Packet> {
   /** Puts a packet among the arrivals, also one of our own. */
   arrive(packet: Packet): void {
     this.#arrived.push(packet);
-    if (this.#arrived.length >= maxArrived || this.#readBytes >= maxArrivedBytes) this.#socket.pause();
+    const isMuch = this.#arrived.length >= maxArrived || this.#readBytes >= maxArrivedBytes;
+    if (this.#isTaken && isMuch) this.#socket.pause();
     this.#ring();
   }
 

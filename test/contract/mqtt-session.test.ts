@@ -183,6 +183,18 @@ describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeou
     expect(seen).toEqual(texts.flatMap((text) => ["file", text]));
   });
 
+  test("what is kept for us is taken however much it is", async () => {
+    const { ada, entry } = await openBroker();
+    const bus = await startWith(entry);
+    await bus.stop();
+    // More than is held for later while nobody takes it; and all of it comes before the topics are granted once more.
+    for (let n = 1; n <= 30; n += 1) await say(ada, "", { payload: new Uint8Array(180_000).fill(0xff) });
+    await say(ada, "last");
+    await bus.start();
+    await bus.waitForEvent("last");
+    expect(bus.events()).toHaveLength(31);
+  });
+
   test("a property that is empty is none: no two messages are the same by it", async () => {
     const { ada, entry } = await openBroker();
     const bus = await startWith(entry);
