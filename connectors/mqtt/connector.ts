@@ -1,7 +1,7 @@
 // MQTT 5: topics of a broker as conversations, both ways, over a session that the broker and we keep (sdk/kept-session).
 import { randomUUID } from "node:crypto";
 import type { IConnackPacket, IConnectPacket, IPublishPacket, ISubackPacket, Packet, QoS } from "mqtt-packet";
-import { type Context, defineConnector, stop } from "spoolway/sdk";
+import { type Context, defineConnector, reconnect, type SpoolwayError, stop } from "spoolway/sdk";
 import { KeptSession } from "spoolway/sdk/kept-session";
 import type { Arrival } from "spoolway/sdk/redelivered";
 import type { Config } from "./manifest.d.ts";
@@ -49,22 +49,36 @@ async function toHello({ config, name, state }: Context<Config>): Promise<IConne
 async function subscribe(session: Session, { config, log, state }: Context<Config>): Promise<void> {
   const { link, outbound } = session;
   const { topics } = config;
-  const messageId = outbound.freeNumber();
   const gone = ((await state.get<string[]>("topics")) ?? []).filter((topic) => !topics.includes(topic));
-  if (gone.length > 0)
-    await link.ask({ cmd: "unsubscribe", messageId, unsubscriptions: gone }, `unsuback ${messageId}`);
+  for (const unsubscriptions of inEights(gone)) {
+    const messageId = outbound.freeNumber();
+    await link.ask({ cmd: "unsubscribe", messageId, unsubscriptions }, `unsuback ${messageId}`);
+  }
   await state.set("topics", topics);
-  if (topics.length === 0) return;
   // No echoes (nl); what is retained comes once, with the first subscription, or never (rh).
   const qos = Math.min(config.qos, offerOf(session).maximumQoS ?? 2) as QoS;
   const how = { qos, nl: true, rap: false, rh: config.retained ? 1 : 2 };
-  const subscriptions = topics.map((topic) => ({ topic, ...how }));
-  const answer = await link.ask({ cmd: "subscribe", messageId, subscriptions }, `suback ${messageId}`);
-  const codes = (answer as ISubackPacket).granted.map(Number);
-  const refused = codes.flatMap((code, n) => (code < 128 ? [] : [`${topics[n]}: ${reasons.words(code)}`]));
-  if (refused.length > 0) log.warn("mqtt.subscribe_refused", { refused });
+  const refused: SpoolwayError[] = [];
+  for (const some of inEights(topics)) {
+    const messageId = outbound.freeNumber();
+    const subscriptions = some.map((topic) => ({ topic, ...how }));
+    const answer = await link.ask({ cmd: "subscribe", messageId, subscriptions }, `suback ${messageId}`);
+    const codes = (answer as ISubackPacket).granted.map(Number);
+    for (const [n, topic] of some.entries())
+      if ((codes[n] ?? 0) >= 128) refused.push(reasons.refusedMessage(topic, codes[n] ?? 0));
+  }
+  if (refused.length > 0)
+    log.warn("mqtt.subscribe_refused", { refused: refused.map(({ message }) => message) });
+  const [one] = refused;
+  if (one === undefined || refused.length < topics.length) return;
   const hint = "Check topics, and ask the broker's operators for the right (ACL) to subscribe to them.";
-  if (refused.length === topics.length) throw stop(`${link.who} refuses all topics: ${refused[0]}`, hint);
+  const all = `${link.who} refuses all topics: ${one.message}`;
+  throw one.fate === "retry" ? reconnect(all, { hint: one.hint }) : stop(all, hint);
+}
+
+/** AWS IoT takes eight topics at once, and hangs up on more. */
+function inEights(topics: string[]): string[][] {
+  return topics.flatMap((_topic, n) => (n % 8 === 0 ? [topics.slice(n, n + 8)] : []));
 }
 
 /** A PUBLISH of QoS 1 is over with our PUBACK, one of QoS 2 with the PUBREL that follows our PUBREC. */

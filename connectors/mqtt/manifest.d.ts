@@ -49,6 +49,8 @@ export interface Config {
    * Topics to receive, with the wildcards + and #. In quotes: to YAML a bare # begins a comment.
    *
    * @maxItems 1000
+   *
+   * Items: A topic: + stands for one whole level, # at the end for all below. No shared subscriptions ($share/).
    */
   topics: string[];
   /**

@@ -75,6 +75,12 @@ async function cutAt(
   };
 }
 
+/** mosquitto grants every subscription, and then gives nothing: this no takes the place of the last yes in its SUBACK. */
+const refusesLast =
+  (code: number): MqttRelay["alter"] =>
+  (packet, type) =>
+    type === packetType.suback ? Buffer.concat([packet.subarray(0, -1), Buffer.of(code)]) : packet;
+
 const { publish, puback, pubrec, pubrel, pubcomp } = packetType;
 
 describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeout: 60_000 }, () => {
@@ -294,9 +300,7 @@ describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_00
 describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000 }, () => {
   test("a topic that is refused takes no other down; all refused stop it and say what to do", async () => {
     const { relay, ada, entry } = await openBroker();
-    // mosquitto grants every subscription, and then gives nothing: the no is put into the last byte of its SUBACK.
-    const no = (packet: Buffer): Buffer => Buffer.concat([packet.subarray(0, -1), Buffer.of(0x87)]);
-    relay.alter = (packet, type) => (type === packetType.suback ? no(packet) : packet);
+    relay.alter = refusesLast(0x87);
     const bus = await startWith({ ...entry, topics: ["home/#", "secret/#"] });
     await waitFor(() => /mqtt\.subscribe_refused.*secret\/#: Not authorized/.test(bus.logs()));
     await say(ada, "hello");
@@ -304,6 +308,40 @@ describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000
     bus.configure([{ ...entry, topics: ["secret/#"] }]);
     const { user_action } = await bus.waitForConnector("mqtt", "stopped");
     expect(user_action).toContain("ACL");
+  });
+
+  test("all topics refused for want of quota: it is tried again", async () => {
+    const { relay, entry } = await openBroker();
+    relay.alter = refusesLast(0x97);
+    const bus = await startBus({ connectors: [entry], defaults, until: "offline" });
+    await waitFor(() => bus.logs().includes("refuses all topics: home/#: Quota exceeded"));
+    relay.alter = (packet) => packet;
+    await bus.waitForConnector("mqtt", "live");
+  });
+
+  test("many topics are asked for eight at a time, and given up so", async () => {
+    const { relay, ada, entry } = await openBroker();
+    const topics = Array.from({ length: 17 }, (_, n) => `home/room ${n}`);
+    const bus = await startWith({ ...entry, topics });
+    const asked = (of: number): number => relay.passed.filter(({ type }) => type === of).length;
+    expect(asked(packetType.subscribe)).toBe(3);
+    for (const topic of topics) await say(ada, topic, { topic, qos: 0 });
+    for (const topic of topics) await bus.waitForEvent(topic);
+    bus.configure([{ ...entry, topics: topics.slice(16) }]);
+    await waitFor(() => asked(packetType.unsubscribe) === 2 && asked(packetType.subscribe) === 4);
+    for (const n of [0, 15, 16]) await say(ada, `again ${n}`, { topic: topics[n] ?? "", qos: 1 });
+    await bus.waitForEvent("again 16");
+    expect(bus.events("again 0").length + bus.events("again 15").length).toBe(0);
+  });
+
+  test("topics that no broker takes are found before one is asked", async () => {
+    const right = ["home/#", "#", "+", "+/a/+/#", "/a", "a//b", "$SYS/#", "zimmer/küche 🌱"];
+    const wrong = ["a/#/b", "a+", "a/+b", "b#", "#/a", "$share/g/a", "a\tb", ""];
+    const entry = { name: "mqtt", type: "mqtt", server: "localhost", topics: [...right, ...wrong] };
+    const bus = await startBus({ connectors: [entry], defaults, until: "invalid" });
+    const { stdout, stderr } = await bus.command("check");
+    const named = [...(stdout + stderr).matchAll(/`topics\[(\d+)\]` is /g)].map(([, n]) => Number(n));
+    expect(named).toEqual(wrong.map((_, n) => right.length + n));
   });
 
   test("another client with our client_id is named as what it is", async () => {

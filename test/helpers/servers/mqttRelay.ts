@@ -15,6 +15,7 @@ export const packetType = {
   pubcomp: 7,
   subscribe: 8,
   suback: 9,
+  unsubscribe: 10,
   pingreq: 12,
   pingresp: 13,
 } as const;
