@@ -16,7 +16,7 @@ export default defineConnector<Config, Session>({
     return { me: await api.getMe(), api, parts: await Recent.open<string[]>(ctx.state, "parts") };
   },
   async receive(session, ctx) {
-    const wanted = { timeout: ctx.config.poll_s, allowed_updates: ctx.config.updates as ["message"] };
+    const wanted = { timeout: ctx.config.poll_s, allowed_updates: ctx.config.updates };
     const ask = (offset: number) => session.api.getUpdates({ offset, ...wanted });
     await followOffset(ctx, ask, async (update) => {
       for (const draft of await toDrafts(update, session, ctx)) await ctx.deliver(draft);

@@ -1,16 +1,19 @@
 // Updates of the Bot API as events. All have some of a chat, a sender and a time; what is not known here is an `event` with everything in `raw`.
 import type { Chat, Message, MessageEntity, ReactionType, Update, User } from "grammy/types";
-import type { Context, Draft } from "spoolway/sdk";
-import { chatUpdate, type Person } from "spoolway/sdk/chat-update";
+import { type Context, type Draft, reject } from "spoolway/sdk";
+import { chatUpdate, type Member, movedBy, type Person } from "spoolway/sdk/chat-update";
 import { platformFile } from "spoolway/sdk/platform-file";
 import type { Session } from "./api.ts";
 import type { Config } from "./manifest.d.ts";
 
-type Change = { new_chat_member?: { user: User; status: string }; new_reaction?: ReactionType[] };
-type Body = Partial<Message> & Change & { user?: User; actor_chat?: Chat; message?: Message; data?: string };
+type Moves = Record<"old_chat_member" | "new_chat_member", Member<User>>;
+type About = { new_reaction: ReactionType[]; user: User; actor_chat: Chat; message: Message; data: string };
+type Body = Partial<Message & Moves & About>;
 type Media = { file_id: string; file_size?: number; file_name?: string; mime_type?: string };
 
 const files = ["animation", "document", "video", "audio", "voice", "video_note", "sticker"] as const;
+/** The bot's own chats. Other kinds of updates have messages too, which it cannot answer. */
+const ownChats = /^(?:edited_)?(?:message|channel_post)$/;
 /** What people say has one of these, or a file; other messages are notes of what happened. */
 const said = /^(?:text|contact|location|venue|poll|dice|story|game|checklist|rich_message|paid_media)$/;
 
@@ -21,21 +24,24 @@ export async function toDrafts(update: Update, session: Session, ctx: Context<Co
   const { sticker, poll, new_chat_title: title, data } = body;
   const { text = body.caption ?? sticker?.emoji ?? poll?.question ?? title ?? data, reply_to_message } = body;
   const by = body.sender_chat ?? body.actor_chat ?? body.from ?? body.user;
-  const { user, status } = body.new_chat_member ?? {}; // another status than these is a new rank
-  const gone = body.left_chat_member ?? (status === "left" || status === "kicked" ? user : undefined);
+  const moved = movedBy(body.old_chat_member, body.new_chat_member);
+  const gone = body.left_chat_member ?? moved.gone;
   const attachment = await attachmentOf(body, session, ctx);
+  const isOwn = ownChats.test(name);
   const isSaid = attachment !== undefined || Object.keys(body).some((key) => said.test(key));
-  const kind = body.new_reaction ? "reaction" : isSaid ? "message" : "event";
+  const saidAs = name.startsWith("edited_") ? "edit" : isSaid ? "message" : "event";
+  const kind = body.new_reaction ? "reaction" : isOwn ? saidAs : "event";
+  const thread = body.is_topic_message ? topic : undefined; // else: what it answers, in a group without topics
   const type = chat?.type === "private" ? "direct" : chat?.type === "channel" ? "channel" : "group";
   const answered = reply_to_message?.message_id; // in a topic: the message that began it, if nothing else
   return chatUpdate({
-    kind: name.startsWith("edited_") ? "edit" : kind,
-    ...{ update: update_id, name, message: body.message_id, seconds, text, attachment, raw: update },
+    ...{ kind, update: update_id, name, seconds, text, attachment, raw: update },
+    message: body.message_id || undefined, // 0: one that only its reader can see, and nobody can name
     ...{ me: session.me.id, by: by && personOf(by), gone: gone && personOf(gone) },
-    came: user && status === "member" ? [personOf(user)] : body.new_chat_members?.map(personOf),
+    came: (moved.came ? [moved.came] : body.new_chat_members)?.map(personOf),
     chat: chat && { id: chat.id, type, name: personOf(chat).name },
-    thread: body.is_topic_message ? topic : undefined,
-    answers: answered === topic ? undefined : answered,
+    thread,
+    answers: answered === thread ? undefined : answered,
     mentionsMe: (body.entities ?? body.caption_entities)?.some((one) => names(one, text ?? "", session)),
     reaction: body.new_reaction?.map((one) => (one.type === "emoji" ? one.emoji : one.type)).join(" "),
   });
@@ -62,6 +68,8 @@ async function attachmentOf(body: Body, { api }: Session, ctx: Context<Config>) 
   const { file_name: name, file_size: size, mime_type: mediaType } = media;
   return platformFile(ctx, { name, kind, size, mediaType }, async () => {
     const { file_path: path = "" } = await api.getFile({ file_id: media.file_id });
-    return path.startsWith("/") ? { path, folder } : { url: `${api_url}/file/bot${token}/${path}` };
+    if (path === "") throw reject("Telegram does not say where it is", "unavailable");
+    const place = path.split("/").map(encodeURIComponent).join("/"); // it ends as the file of its sender does
+    return path.startsWith("/") ? { path, folder } : { url: `${api_url}/file/bot${token}/${place}` };
   });
 }

@@ -33,6 +33,23 @@ export interface ChatUpdate {
   raw: unknown;
 }
 
+/** What somebody is in a chat; `is_member` where the status leaves it open (one who may not write may be there, or not). */
+export interface Member<User> {
+  user: User;
+  status: string;
+  is_member?: boolean;
+}
+
+/** Who came or went by a change from one to the other. Nobody: it was a new rank, a ban of somebody who was not there, or the end of one. */
+export function movedBy<User>(before?: Member<User>, now?: Member<User>): { came?: User; gone?: User } {
+  const [was, is] = [isThere(before), isThere(now)];
+  if (now === undefined || was === is) return {};
+  return is ? { came: now.user } : { gone: now.user };
+}
+
+const isThere = (one?: { status: string; is_member?: boolean }): boolean =>
+  one?.is_member ?? ["creator", "administrator", "member"].includes(one?.status ?? "");
+
 export function chatUpdate(update: ChatUpdate): Draft[] {
   const { kind, chat, by, came = [], gone, text, reaction, attachment } = update;
   const id = textOf(update.message);

@@ -1,6 +1,7 @@
 // spoolway/sdk/platform-file: a file that an event names by an id, and that has to be asked for: where it is, at a URL (sdk/remote-file) or, of a server of our own, on this
 // machine's disk. What the platform does not give out leaves the event with `omitted`, since it would be the same the next time.
 import { basename, relative, resolve } from "node:path";
+import { unescape } from "node:querystring";
 import { type Context, type DraftAttachment, reject, type SpoolwayError } from "../sdk.ts";
 import { mediaType } from "./media-type.ts";
 import { openRegularFile, streamOf } from "./regular-file.ts";
@@ -30,7 +31,7 @@ export async function platformFile(
   };
   try {
     const place = await locate();
-    const called = name ?? basename("url" in place ? new URL(place.url).pathname : place.path);
+    const called = name ?? basename("url" in place ? unescape(new URL(place.url).pathname) : place.path);
     const seen = type ?? mediaType(called);
     if ("url" in place) return remoteFile(ctx, { name: called, url: place.url, size, mediaType: seen });
     await checkPlace(place.path, place.folder);

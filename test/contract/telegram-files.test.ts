@@ -35,6 +35,31 @@ describe("files that come in", { timeout: 120_000 }, () => {
     expect(bus.events("the big one")).toHaveLength(1);
   });
 
+  test("are fetched whatever they are called, and called as Telegram has them where their sender gave no name", async () => {
+    const { telegram, bus } = await startTelegram();
+    const paths = [
+      "documents/file_1.c#",
+      "documents/file 2.100%",
+      "documents/größe?.tar.gz",
+      "a/../b.txt#x=1",
+    ];
+    for (const path of paths)
+      telegram.say(group, { document: telegram.upload(path, Buffer.byteLength(path), Buffer.from(path)) });
+    telegram.say(group, { document: telegram.upload("", 10) });
+    await waitFor(() => bus.list("inbox").length === 5, { timeoutMs: 30_000 });
+    const seen = bus.events().flatMap(({ content }) => content?.attachments ?? []);
+    const text = ({ path = "" }): string => readFileSync(join(bus.spool, path), "utf8");
+    expect(seen.slice(0, 3).map((one) => [one.name, text(one)])).toEqual([
+      ["file_1.c#", paths[0]],
+      ["file 2.100%", paths[1]],
+      ["größe?.tar.gz", paths[2]],
+    ]);
+    expect(seen.slice(3)).toEqual([
+      { name: "b.txt#x=1", size: 14, omitted: "unavailable" },
+      { name: "document", size: 10, omitted: "unavailable" }, // and not the last of the address, which is the token
+    ]);
+  });
+
   test("what Telegram does not give out is said, and what comes after it arrives", async () => {
     const { telegram, bus } = await startTelegram();
     const tooLarge = { ...telegram.upload("documents/file_1.bin", 21 * megabyte), file_name: "film.mkv" };
@@ -80,6 +105,40 @@ describe("files that go out", { timeout: 120_000 }, () => {
       expect(sent.map(({ caption }) => caption)).toEqual(["three", undefined, undefined]);
       await bus.stop();
     }
+  });
+
+  test("what cannot be shown goes as a document: a picture that is too long, a voice message to somebody who takes none", async () => {
+    const { telegram, bus } = await startTelegram();
+    telegram.room(group).hearsNoVoices = true;
+    const png = (width: number, height: number): Buffer => {
+      const head = Buffer.alloc(24);
+      head.write("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1");
+      head.writeUInt32BE(width, 16);
+      head.writeUInt32BE(height, 20);
+      return head;
+    };
+    const files = { "a.png": png(800, 600), "page.png": png(800, 20_000), "said.ogg": randomBytes(50) };
+    for (const [path, bytes] of Object.entries(files)) {
+      bus.drop(name, bytes, path);
+      const drop = { conversation_id: String(group), text: path, attachments: [{ path }] };
+      await bus.waitForReceipt(name, bus.send(name, drop));
+    }
+    const [photo, ...documents] = telegram.sent(group);
+    expect(photo).toMatchObject({ photo: file(files["a.png"], "a.png"), caption: "a.png" });
+    expect(documents).toMatchObject([
+      { document: file(files["page.png"], "page.png"), caption: "page.png" },
+      { document: file(files["said.ogg"], "said.ogg"), caption: "said.ogg" },
+    ]);
+  });
+
+  test("a file of the spool that has no name is called by the last of its path", async () => {
+    const { telegram, bus } = await startTelegram();
+    telegram.say(group, { document: telegram.upload("documents/file_1.bin", 4, Buffer.from("text")) });
+    const event = await bus.waitForEvent(({ content }) => content?.attachments !== undefined);
+    const { path = "", sha256 = "" } = event.content?.attachments?.[0] ?? {};
+    const id = bus.send(name, { conversation_id: String(group), attachments: [{ path }] });
+    await bus.waitForReceipt(name, id);
+    expect(telegram.sent(group)).toMatchObject([{ document: { file_name: sha256, sha256 } }]);
   });
 
   test("a text that is too long for a caption goes before the file; a file above 50 MB is refused before it is sent", async () => {

@@ -96,6 +96,38 @@ describe("who else receives for the bot", { timeout: 120_000 }, () => {
   });
 });
 
+describe("an api_url where something else answers", { timeout: 120_000 }, () => {
+  test("says what it is: a redirect, a page, a server that the bot has left; and goes on when it is over", async () => {
+    const { server, bus } = await startTelegram({}, (one) => {
+      one.movedTo = "https://elsewhere.example.org";
+      return "offline";
+    });
+    const shows = async (words: string, hint: string): Promise<void> => {
+      const seen = await waitFor(
+        () => bus.heartbeat(name)?.error?.message.includes(words) && bus.heartbeat(name),
+      );
+      expect(seen).toMatchObject({ state: "offline", user_action: expect.stringContaining(hint) as string });
+    };
+    await shows("301", "is api_url right");
+    server.movedTo = undefined;
+    server.broken = { calls: Infinity, status: 404 };
+    await shows("answered 404", "is api_url right");
+    server.broken = { calls: 0, status: 404 };
+    server.loggedOut = true;
+    await shows("Logged out", "is not the server that it is at now");
+    server.loggedOut = false;
+    await bus.waitForConnector(name, "live", { timeoutMs: 60_000 });
+  });
+
+  test("with a password in it is refused, as are updates that Telegram does not have, with what was meant", async () => {
+    const config = { api_url: "https://user:password@example.org", updates: ["mesage"] };
+    const { bus } = await startTelegram(config, () => "invalid");
+    const { stdout, stderr } = await bus.command("check");
+    expect(stdout + stderr).toContain("api_url");
+    expect(stdout + stderr).toContain("did you mean `message`");
+  });
+});
+
 describe("what comes in", { timeout: 120_000 }, () => {
   test("commands and mentions as they are written, and whether they are meant for us", async () => {
     const { telegram, bus } = await startTelegram();

@@ -51,8 +51,12 @@ export interface Room {
   chat: Chat;
   messages: Message[];
   topics: Set<number>;
-  /** Why the bot cannot write there, if it cannot. */
+  /** Why the bot cannot write there, if it cannot: nobody lets it (403), or it has no right to (400). */
   closed?: string;
+  muted?: string;
+  /** The bot may delete what others wrote. */
+  isAdmin?: boolean;
+  hearsNoVoices?: boolean;
   migratedTo?: number;
   reactions: Map<number, string>;
   typing: number;
@@ -103,11 +107,15 @@ export class Telegram {
     return [...this.rooms.values()].find(({ chat }) => chat.type !== "private" && chat.username === name);
   }
 
-  /** Somebody says, or does, something in a chat: the message, with its update. */
+  /** Somebody says, or does, something in a chat: the message, with its update. In a supergroup every answer has a thread, also where there are no topics. */
   say(chatId: number | string, fields: Partial<Message>, from: User = this.ada): Message {
     const { chat } = this.room(chatId);
+    const { reply_to_message: answered } = fields;
     const message = this.add(chat, {
       ...(chat.type === "channel" ? { sender_chat: chat } : { from }),
+      ...(answered && chat.type === "supergroup"
+        ? { message_thread_id: answered.message_thread_id ?? answered.message_id }
+        : {}),
       ...fields,
     });
     this.tell(chat.type === "channel" ? "channel_post" : "message", message, message.text ?? "");

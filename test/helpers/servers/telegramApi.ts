@@ -49,8 +49,8 @@ export function methodsOf(
     };
     if (thread !== undefined && !room.topics.has(Number(thread))) throw bad("message thread not found");
     const answered = room.messages.find(({ message_id }) => message_id === Number(reply?.message_id));
-    if (reply && !answered && reply.allow_sending_without_reply !== true)
-      throw bad("message to be replied not found");
+    const mayBeGone = reply?.allow_sending_without_reply === true && thread === undefined; // "always False for replies in another chat or forum topic"
+    if (reply && !answered && !mayBeGone) throw bad("message to be replied not found");
     return telegram.add(room.chat, {
       from: telegram.me,
       ...(thread === undefined ? {} : { message_thread_id: Number(thread), is_topic_message: true }),
@@ -67,6 +67,10 @@ export function methodsOf(
       const max = kind === "photo" ? 10 * 2 ** 20 : limits.uploadMaxBytes;
       if (file.size > max) throw new ApiError(413, "Request Entity Too Large");
       if (file.size === 0) throw bad("file must be non-empty");
+      if (kind === "photo" && file.bytes && !isSquareEnough(file.bytes))
+        throw bad("PHOTO_INVALID_DIMENSIONS");
+      if (kind === "voice" && telegram.room(params.chat_id as string).hearsNoVoices)
+        throw bad("VOICE_MESSAGES_FORBIDDEN");
       const caption =
         params.caption === undefined
           ? undefined
@@ -91,7 +95,7 @@ export function methodsOf(
         params,
         field,
         max,
-        `${field === "text" ? "message" : "message caption"} is too long`,
+        field === "text" ? "MESSAGE_TOO_LONG" : "MEDIA_CAPTION_TOO_LONG",
       );
       if (message[field] === text)
         throw bad(
@@ -126,6 +130,9 @@ export function methodsOf(
       params: ["chat_id", "message_id"],
       call(params) {
         const { room, message } = target(params, "message to delete not found");
+        const isOld = message.date * 1000 < Date.now() - 48 * 3_600_000;
+        if (room.isAdmin !== true && (message.from?.id !== telegram.me.id || isOld))
+          throw bad("message can't be deleted");
         room.messages.splice(room.messages.indexOf(message), 1);
         return true;
       },
@@ -155,7 +162,8 @@ export function methodsOf(
         const file = telegram.files.get(String(id));
         if (!file) throw bad("invalid file_id");
         if (file.size > limits.downloadMaxBytes) throw bad("file is too big");
-        return { file_id: id, file_unique_id: `u-${String(id)}`, file_size: file.size, file_path: file.path };
+        const path = file.path === "" ? {} : { file_path: file.path }; // it is optional
+        return { file_id: id, file_unique_id: `u-${String(id)}`, file_size: file.size, ...path };
       },
     },
   };
@@ -168,6 +176,7 @@ function roomOf(telegram: Telegram, { chat_id: id }: Params): Room {
   const room = telegram.find(id as string);
   if (!room) throw bad("chat not found");
   if (room.closed !== undefined) throw new ApiError(403, `Forbidden: ${room.closed}`);
+  if (room.muted !== undefined) throw bad(room.muted);
   if (room.migratedTo !== undefined) {
     const parameters = { migrate_to_chat_id: room.migratedTo };
     throw new ApiError(400, "Bad Request: group chat was upgraded to a supergroup chat", parameters);
@@ -186,6 +195,13 @@ function readable(params: Params, field: string, max: number, tooLong: string): 
   } catch (error) {
     throw bad((error as Error).message);
   }
+}
+
+/** Telegram's rule for pictures: width and height together at most 10,000, neither more than 20 times the other. What is no PNG is not looked at. */
+function isSquareEnough(bytes: Buffer): boolean {
+  if (bytes.toString("latin1", 1, 4) !== "PNG" || bytes.length < 24) return true;
+  const sides = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)] as const;
+  return sides[0] + sides[1] <= 10_000 && Math.max(...sides) <= 20 * Math.min(...sides);
 }
 
 function mediaOf({ name, size, sha256, bytes }: FormFile): object {

@@ -2,6 +2,7 @@
 import { type Bus, startBus } from "../bus.ts";
 import { atEnd } from "../children.ts";
 import { freePort } from "../ports.ts";
+import { waitFor } from "../wait.ts";
 import { Telegram } from "./telegram.ts";
 import { TelegramServer } from "./telegramServer.ts";
 
@@ -35,5 +36,7 @@ export async function startTelegram(
     },
     until: { [name]: until },
   });
+  // With its first question the bot says which updates it wants; others are not kept for it.
+  if (until === "live") await waitFor(() => server.polls > 0, { message: "the first poll" });
   return { telegram, server, bus };
 }

@@ -26,6 +26,12 @@ export class TelegramServer {
   /** Answers are kept back: `send` those to what was sent, `all` all. */
   silent: "send" | "all" | undefined;
   webhook = "";
+  /** The next call of this method is done, and its connection breaks before it is answered. */
+  dropAnswersTo: string | undefined;
+  /** After logOut. */
+  loggedOut = false;
+  /** Everything is answered with a redirect to it. */
+  movedTo: string | undefined;
   /** Answers getUpdates at once, whatever is asked. */
   impatient = false;
   /** The next so many calls are answered with this status and a page. */
@@ -97,10 +103,19 @@ export class TelegramServer {
       if (token !== this.#options.token || method === "getme") this.logins += 1;
       if (token !== this.#options.token) throw new ApiError(401, "Unauthorized");
       if (this.silent === "all") return;
-      if (kind === "file/bot") return this.#file(decodeURI(path), response);
+      if (this.movedTo !== undefined)
+        return void response
+          .writeHead(301, { location: `${this.movedTo}${request.url}` })
+          .end("<html>Moved</html>");
+      if (this.loggedOut) throw new ApiError(400, "Logged out");
+      if (kind === "file/bot") return this.#file(decodeURIComponent(path), response);
       if (this.broken.calls-- > 0)
         return void response.writeHead(this.broken.status).end("<html>Bad Gateway</html>");
       const result = await this.#call(method, params, form, response);
+      if (this.dropAnswersTo === method) {
+        this.dropAnswersTo = undefined;
+        return void response.destroy();
+      }
       if (!this.#isKept(method)) answer(response, 200, { ok: true, result });
     } catch (error) {
       if (!(error instanceof ApiError)) return void response.destroy(); // the client broke off

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chatUpdate } from "../../../runtime/sdk/chat-update.ts";
+import { chatUpdate, movedBy } from "../../../runtime/sdk/chat-update.ts";
 
 const ada = { id: 5, name: "Ada", username: "ada" };
 const bob = { id: 6, name: "", username: "bob", isBot: true };
@@ -44,4 +44,17 @@ test("who comes is an event each; who goes went by himself or was removed", () =
   ]);
   expect(texts({ gone: ada })).toEqual([["membership", "5", "5", "Ada left"]]);
   expect(texts({ gone: bob })).toEqual([["membership", "6", "6", "bob was removed by Ada"]]);
+});
+
+test("who was there and is not is gone, the other way round came; a new rank, or a ban from afar, moves nobody", () => {
+  const as = (status: string, more: { is_member?: boolean } = {}) => ({ user: "ada", status, ...more });
+  const there = [as("creator"), as("administrator"), as("member"), as("restricted", { is_member: true })];
+  const away = [as("left"), as("kicked"), as("restricted", { is_member: false })];
+  for (const one of there) {
+    for (const other of there) expect(movedBy(one, other)).toEqual({});
+    for (const other of away) expect(movedBy(one, other)).toEqual({ gone: "ada" });
+    for (const other of away) expect(movedBy(other, one)).toEqual({ came: "ada" });
+  }
+  for (const one of away) for (const other of away) expect(movedBy(one, other)).toEqual({});
+  expect(movedBy()).toEqual({});
 });

@@ -19,7 +19,7 @@ const at = (place: Place, more: object = {}) => platformFile(ctx, { ...facts, ..
 
 test("at a URL: its name is the one that it has there, unless it was given one", async () => {
   const file = await at({ url: "https://x.org/a/photo%20.jpg?token=1" });
-  expect(file).toMatchObject({ name: "photo%20.jpg", media_type: "image/jpeg", omitIfTooLarge: true });
+  expect(file).toMatchObject({ name: "photo .jpg", media_type: "image/jpeg", omitIfTooLarge: true });
   expect((await buffer(file.data as Readable)).toString()).toBe(
     "bytes of https://x.org/a/photo%20.jpg?token=1",
   );
