@@ -107,8 +107,8 @@ describe("files that go out", { timeout: 120_000 }, () => {
     }
   });
 
-  test("what cannot be shown goes as a document: a picture that is too long, a voice message to somebody who takes none", async () => {
-    const { telegram, bus } = await startTelegram();
+  test("what cannot be shown goes as a document: a picture that is too long or too large, a voice message to somebody who takes none", async () => {
+    const { telegram, server, bus } = await startTelegram();
     telegram.room(group).hearsNoVoices = true;
     const png = (width: number, height: number): Buffer => {
       const head = Buffer.alloc(24);
@@ -117,7 +117,14 @@ describe("files that go out", { timeout: 120_000 }, () => {
       head.writeUInt32BE(height, 20);
       return head;
     };
-    const files = { "a.png": png(800, 600), "page.png": png(800, 20_000), "said.ogg": randomBytes(50) };
+    const large = Buffer.concat([png(800, 600), Buffer.alloc(10 * megabyte)]);
+    const tall = png(800, 20_000);
+    const files = {
+      "a.png": png(800, 600),
+      "page.png": tall,
+      "said.ogg": randomBytes(50),
+      "large.png": large,
+    };
     for (const [path, bytes] of Object.entries(files)) {
       bus.drop(name, bytes, path);
       const drop = { conversation_id: String(group), text: path, attachments: [{ path }] };
@@ -128,7 +135,9 @@ describe("files that go out", { timeout: 120_000 }, () => {
     expect(documents).toMatchObject([
       { document: file(files["page.png"], "page.png"), caption: "page.png" },
       { document: file(files["said.ogg"], "said.ogg"), caption: "said.ogg" },
+      { document: file(large, "large.png"), caption: "large.png" },
     ]);
+    expect(server.refusedFiles).toBe(2); // the large one was not tried as a picture
   });
 
   test("a file of the spool that has no name is called by the last of its path", async () => {
@@ -157,7 +166,8 @@ describe("files that go out", { timeout: 120_000 }, () => {
     writeFileSync(path, "");
     truncateSync(path, 50 * megabyte + 1);
     const id = bus.send(name, { conversation_id: String(group), attachments: [{ path: "large.bin" }] });
-    expect((await bus.waitForDeadLetter(name, id, { timeoutMs: 60_000 })).code).toBe("too_large");
+    const dead = await bus.waitForDeadLetter(name, id, { timeoutMs: 60_000 });
+    expect([dead.code, dead.error]).toEqual(["too_large", expect.stringContaining("at most 52428800")]);
     expect(telegram.sent(group)).toHaveLength(2);
   });
 });

@@ -66,7 +66,7 @@ describe("what comes in", { timeout: 120_000 }, () => {
       mime_type: "text/plain",
     };
     const { message_id: id } = telegram.say(group, { document, caption: "before" });
-    telegram.edit(group, id, { caption: "after" });
+    telegram.edit(group, id, { caption: "after", edit_date: 1_000_000_000 });
     telegram.react(group, id, ["👍"], []);
     const custom = [{ type: "custom_emoji", custom_emoji_id: "5" }, { type: "paid" }];
     const { chat } = telegram.room(group);
@@ -77,6 +77,7 @@ describe("what comes in", { timeout: 120_000 }, () => {
     const target = { platform_id: String(id) };
     const attachments = [{ name: "a.txt", media_type: "text/plain", size: 4, path: expect.any(String) }];
     const [edit, taken, other, ephemeral] = bus.events().slice(1);
+    expect(edit?.occurred_at).toBe("2001-09-09T01:46:40.000Z");
     expect(edit).toMatchObject({ kind: "edit", target, content: { text: "after", attachments } });
     expect(taken).toMatchObject({ kind: "reaction", target, content: { reaction: "" } });
     expect(other).toMatchObject({
@@ -93,8 +94,11 @@ describe("what comes in", { timeout: 120_000 }, () => {
     const anonymous = { id: 1_087_968_824, is_bot: true, first_name: "Group", username: "GroupAnonymousBot" };
     telegram.say(group, { text: "rules", sender_chat: telegram.room(group).chat }, anonymous);
     telegram.say(channel, { text: "news" });
-    await bus.waitForEvent("news");
-    const [rules, news] = bus.events();
+    telegram.say(direct, { text: "to you" });
+    await bus.waitForEvent("to you");
+    const [rules, news, toYou] = bus.events();
+    expect(rules?.conversation).toEqual({ id: String(group), type: "group", name: "Dev" });
+    expect(toYou?.conversation).toEqual({ id: String(direct), type: "direct", name: "Ada" });
     expect(rules?.sender).toEqual({ id: String(group), display_name: "Dev", is_self: false });
     expect(news).toMatchObject({
       kind: "message",
@@ -169,6 +173,16 @@ describe("what goes out", { timeout: 120_000 }, () => {
         ["a file", 17, undefined],
       ],
     );
+  });
+
+  test("of a long text only the first part answers", async () => {
+    const { telegram, bus } = await startTelegram();
+    const { message_id } = telegram.say(group, { text: "tell me all" });
+    const text = "word ".repeat(1000);
+    const drop = { conversation_id: String(group), text, reply_to: String(message_id) };
+    await bus.waitForReceipt(name, bus.send(name, drop));
+    const answered = telegram.sent(group).map((one) => one.reply_to_message?.message_id);
+    expect(answered).toEqual([message_id, undefined]);
   });
 
   test("to a channel by its name, with a subject as the first line; a long markdown in pieces that are each formatted", async () => {

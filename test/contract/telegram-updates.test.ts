@@ -49,6 +49,7 @@ test("while nothing comes, the Bot API is asked whether it is there", { timeout:
   const before = server.logins;
   await waitFor(() => server.logins > before, { timeoutMs: 30_000, message: "getMe" });
   await waitFor(() => bus.heartbeat(name)?.last_probe_ok_at, { timeoutMs: 30_000 });
+  expect(server.polls).toBeLessThan(3); // and Telegram holds the one question for updates for 25 s
 });
 
 describe("who else receives for the bot", { timeout: 120_000 }, () => {
@@ -143,6 +144,12 @@ describe("what comes in", { timeout: 120_000 }, () => {
       ["mention", "hi @ada", "@ada", false],
     ];
     for (const [type, text, of] of said) telegram.say(group, { text, entities: [entity(type, text, of)] });
+    telegram.say(group, {
+      photo: [telegram.upload("photos/a.jpg", 1, Buffer.from("1"))],
+      caption: "@spoolway_bot, look",
+      caption_entities: [entity("mention", "@spoolway_bot, look", "@spoolway_bot")],
+    });
+    said.push(["mention", "@spoolway_bot, look", "", true]);
     const link = { type: "text_mention", offset: 0, length: 2, user: telegram.me };
     telegram.say(group, { text: "hey you", entities: [link] });
     await bus.waitForEvent("hey you");

@@ -126,7 +126,7 @@ export class Telegram {
     const { chat, messages } = this.room(chatId);
     const message = messages.find((one) => one.message_id === messageId);
     if (!message) throw new Error(`there is no message ${messageId}`);
-    Object.assign(message, fields, { edit_date: seconds() });
+    Object.assign(message, { edit_date: seconds() }, fields);
     this.tell(chat.type === "channel" ? "edited_channel_post" : "edited_message", { ...message });
   }
 

@@ -23,6 +23,8 @@ export class TelegramServer {
   logins = 0;
   /** Sends that came although they should have waited. */
   early = 0;
+  /** Requests with a file that were refused. */
+  refusedFiles = 0;
   /** Answers are kept back: `send` those to what was sent, `all` all. */
   silent: "send" | "all" | undefined;
   webhook = "";
@@ -119,6 +121,7 @@ export class TelegramServer {
       if (!this.#isKept(method)) answer(response, 200, { ok: true, result });
     } catch (error) {
       if (!(error instanceof ApiError)) return void response.destroy(); // the client broke off
+      if (request.headers["content-type"]?.startsWith("multipart/")) this.refusedFiles += 1;
       const { code, message: description, parameters } = error;
       if (this.silent !== "all")
         answer(response, code, {
