@@ -1,10 +1,11 @@
 // What Slack says as events. An envelope is acknowledged only when its event is durable: until then Slack gives it again, also to the next session, for some minutes.
 import { type Draft, type DraftAttachment, reconnect, stop } from "spoolway/sdk";
 import { asTold, deliverAsTold } from "spoolway/sdk/as-told";
-import type { History } from "spoolway/sdk/catch-up";
+import type { History, Span } from "spoolway/sdk/catch-up";
 import { emojiOf } from "spoolway/sdk/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
 import { mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
+import type { Patience } from "spoolway/sdk/pages";
 import { isNoPage, remoteFile } from "spoolway/sdk/remote-file";
 import type { Envelope, Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
 
@@ -31,14 +32,15 @@ export function isHello({ type, reason }: Envelope): boolean {
 /** What was said while no session was open, and Slack does not say again. */
 export function history({ api, ...slack }: Slack): History<Room> {
   const types = { types: "public_channel,private_channel,mpim,im", exclude_archived: true };
-  const rooms = () => api.list("channels", "users.conversations", types);
-  const read = async ({ id: channel }: Room, sinceS: number) => {
-    const place = { channel, oldest: sinceS.toFixed(6) };
-    const all = await api.list("messages", "conversations.history", place);
-    for (const { ts } of all.filter(({ reply_count }) => reply_count))
-      all.push(...(await api.list("messages", "conversations.replies", { ...place, ts })));
-    all.sort((a, b) => Number(a.ts) - Number(b.ts));
-    return Promise.all(all.map((one) => draftOf({ ...one, channel }, one.ts, slack)));
+  const rooms = (patience: Patience) => api.list("channels", "users.conversations", types, patience);
+  const read = async ({ id: channel }: Room, { sinceS, oldestS }: Span, patience: Patience) => {
+    const list = (method: string, fromS: number, ts?: string) =>
+      api.list("messages", method, { channel, ts, oldest: fromS.toFixed(6) }, patience);
+    const all = await list("conversations.history", oldestS);
+    for (const { ts } of all.filter(({ latest_reply }) => Number(latest_reply) > sinceS))
+      all.push(...(await list("conversations.replies", sinceS, ts)));
+    const missed = all.filter(({ ts }) => Number(ts) > sinceS).sort((a, b) => Number(a.ts) - Number(b.ts));
+    return missed.map((one) => () => draftOf({ ...one, channel }, one.ts, slack));
   };
   return { clockAheadMs: api.clockAheadMs, hoursMax: slack.ctx.config.catch_up_hours, rooms, read };
 }

@@ -4,6 +4,7 @@ import { emojiName } from "spoolway/sdk/emoji-names";
 import { beforehand } from "spoolway/sdk/http-api";
 import { mrkdwnSize, textToMrkdwn } from "spoolway/sdk/mrkdwn";
 import { splitText } from "spoolway/sdk/split";
+import { patiently } from "spoolway/sdk/pages";
 import { unless } from "spoolway/sdk/refusals";
 import { findSteps, type Steps, takeSteps } from "spoolway/sdk/steps";
 import { fileBody, fileName } from "spoolway/sdk/upload";
@@ -63,7 +64,8 @@ function stepsOf({ api, ctx, uploads }: Slack, channel: string, message: Outgoin
       const oldest = Math.floor(Date.now() / 1000) - 7 * 86_400; // a machine may be off over the weekend
       const args = { channel, ts: thread_ts, oldest, include_all_metadata: true };
       const found = new Map<number, string>();
-      for (const { ts, metadata, files: shared } of await api.list("messages", method, args)) {
+      const all = await api.list("messages", method, args, (ask) => patiently(ask, ctx.signal));
+      for (const { ts, metadata, files: shared } of all) {
         if (metadata?.event_payload?.id === id) found.set(metadata.event_payload.part ?? 0, ts);
         if (shared?.some((file) => file.id === uploads.get(id))) found.set(texts.length, ts);
       }

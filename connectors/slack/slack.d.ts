@@ -78,7 +78,8 @@ export interface Message {
   blocks?: unknown[];
   files?: SlackFile[];
   edited?: { ts: string };
-  reply_count?: number;
+  /** Of a thread's first message: when the last answer came. */
+  latest_reply?: string;
   metadata?: { event_type?: string; event_payload?: { id?: string; part?: number } };
 }
 

@@ -4,20 +4,28 @@
 //   sync ─▶ rooms ─▶ each room's history since the last sync ─▶ cursor: the time at which this one began
 import { type Draft, SpoolwayError, type SyncContext, type SyncResult } from "../sdk.ts";
 import { deliverAsTold } from "./as-told.ts";
-import { patiently } from "./pages.ts";
+import { type Patience, patiently } from "./pages.ts";
 
 export interface History<Room> {
   /** By how much the platform's clock is ahead of ours. */
   clockAheadMs: number;
   /** No further back than this. 0: nothing is read. */
   hoursMax: number;
-  rooms(): Promise<Room[]>;
-  /** What was said there since (seconds since 1970), oldest first. Throws a refusal where the platform does not show it. */
-  read(room: Room, sinceS: number): Promise<Array<Draft | undefined>>;
+  rooms(patience: Patience): Promise<Room[]>;
+  /** What was said there since (seconds since 1970), oldest first, each made a draft when its turn comes. Throws a refusal where the platform does not show it. */
+  read(room: Room, span: Span, patience: Patience): Promise<Array<() => Promise<Draft | undefined>>>;
+}
+
+export interface Span {
+  sinceS: number;
+  /** No further back than this, also where older things say that there is something new (an answer in a thread). */
+  oldestS: number;
 }
 
 /** For clocks that differ, and for what was under way. */
 const overlapS = 60;
+/** So long before that are threads looked for that go on. */
+const threadS = 86_400;
 
 export class CatchUp {
   readonly #done = Promise.withResolvers<void>();
@@ -37,8 +45,8 @@ export class CatchUp {
     const { hoursMax, clockAheadMs } = history;
     const nowS = (Date.now() + clockAheadMs) / 1000;
     const sinceS = Math.max(Number(since) - overlapS, nowS - hoursMax * 3600);
-    const patient = <T>(ask: () => Promise<T>): Promise<T> =>
-      patiently(ask, ctx.signal, () => this.#done.resolve());
+    const span = { sinceS, oldestS: Math.max(sinceS - threadS, nowS - hoursMax * 3600) };
+    const patience: Patience = (ask) => patiently(ask, ctx.signal, () => this.#done.resolve());
     const isRefused = (error: unknown): undefined => {
       // A scope or a right is missing: said in the log, and the rest goes on.
       if (!(error instanceof SpoolwayError) || error.fate !== "reject") throw error;
@@ -46,10 +54,12 @@ export class CatchUp {
     };
     try {
       const isWanted = since !== undefined && hoursMax > 0;
-      const rooms = isWanted ? await patient(() => history.rooms()).catch(isRefused) : undefined;
+      const rooms = isWanted ? await history.rooms(patience).catch(isRefused) : undefined;
       for (const room of rooms ?? []) {
-        const drafts = await patient(() => history.read(room, sinceS)).catch(isRefused);
-        for (const draft of drafts ?? []) if (draft) await deliverAsTold(ctx, draft);
+        for (const make of (await history.read(room, span, patience).catch(isRefused)) ?? []) {
+          const draft = await make();
+          if (draft) await deliverAsTold(ctx, draft);
+        }
       }
     } finally {
       this.#done.resolve();

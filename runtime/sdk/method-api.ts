@@ -3,7 +3,7 @@
 import { type Context, rateLimited, retry, SpoolwayError, uncertain } from "../sdk.ts";
 import { type Judge, reading, request } from "./http-api.ts";
 import { type ErrorTable, refusalOf } from "./named-errors.ts";
-import { allPages } from "./pages.ts";
+import { allPages, type Patience } from "./pages.ts";
 
 export interface MethodAnswer {
   ok: boolean;
@@ -59,10 +59,15 @@ export class MethodApi<Answer> {
     return answer;
   }
 
-  /** Everything that a method lists under `key`, page by page. */
-  list<Key extends keyof Answer>(key: Key, method: string, args: object): Promise<Array<Item<Answer[Key]>>> {
+  /** Everything that a method lists under `key`, page by page. `patience`: for each of them, since who began anew after each wait would never end. */
+  list<Key extends keyof Answer>(
+    key: Key,
+    method: string,
+    args: object,
+    patience: Patience = (ask) => ask(),
+  ): Promise<Array<Item<Answer[Key]>>> {
     return allPages(async (cursor) => {
-      const answer = await this.call(method, { limit: 200, ...args, cursor });
+      const answer = await patience(() => this.call(method, { limit: 200, ...args, cursor }));
       return { items: answer[key] as Array<Item<Answer[Key]>>, next: answer.response_metadata?.next_cursor };
     });
   }

@@ -23,6 +23,9 @@ export async function allPages<Item>(
   }
 }
 
+/** How a request is made that nobody else waits for: `patiently`, for one. */
+export type Patience = <T>(ask: () => Promise<T>) => Promise<T>;
+
 /** Does it again each time that the platform asked to wait, after that time. `onWait` is told before. Throws everything else, and whatever it was when the signal aborts. */
 export async function patiently<T>(
   work: () => Promise<T>,

@@ -131,7 +131,7 @@ describe("slack, in", { timeout: 120_000 }, () => {
     const root = slack.say(general, "root");
     slack.say(general, "other");
     slack.say(general, "answer", { thread_ts: root.ts });
-    slack.impose(4, "conversations.history");
+    slack.atNext.set("conversations.history", () => slack.impose(4, "conversations.history"));
     await bus.start();
     slack.say("C0RANDOM", "now");
     await bus.waitForEvent("now");
@@ -140,6 +140,31 @@ describe("slack, in", { timeout: 120_000 }, () => {
     const texts = bus.events().map(({ content }) => content?.text);
     expect(texts.filter((one) => one !== "now")).toEqual(["before", "root", "other", "answer"]);
     expect(bus.events("answer")[0]).toMatchObject({ thread_id: root.ts, reply_to: root.ts });
+    expect(slack.early).toBe(0);
+  });
+
+  test("a history of more pages than Slack gives at once comes whole, with answers to what was said before", async () => {
+    const { slack, bus } = await startSlack();
+    const add = (text: string, more = {}): string => {
+      const message = { user: slack.ada.id, ts: slack.store.newTs(), ...stored(text), ...more };
+      slack.store.add(slack.channel(general), { type: "message", ...message });
+      return message.ts;
+    };
+    await bus.stop();
+    const hoursAgo = (hours: number): string => (Date.now() / 1000 - hours * 3600).toFixed(6);
+    const [root, quiet] = [add("root", { ts: hoursAgo(3) }), add("quiet", { ts: hoursAgo(2) })];
+    add("answered before", { ts: hoursAgo(1), thread_ts: quiet });
+    const texts = Array.from({ length: 450 }, (_, n) => `missed ${n}`);
+    for (const text of texts) add(text);
+    add("late answer", { thread_ts: root });
+    slack.tiers.set("conversations.history", { calls: 2, perMs: 1500 });
+    slack.requests.length = 0;
+    await bus.start();
+    await bus.waitForEvent("late answer", { timeoutMs: 30_000 });
+    const seen = bus.events().map(({ content }) => content?.text);
+    expect(seen).toEqual([...texts, "late answer"]);
+    expect(bus.events("late answer")[0]).toMatchObject({ thread_id: root });
+    expect(slack.requests.filter((one) => one === "conversations.replies")).toHaveLength(1);
     expect(slack.early).toBe(0);
   });
 

@@ -38,6 +38,11 @@ export class SlackServer {
   holds: { method: string; until: Promise<void> } | undefined;
   /** Messages at once in a channel, after which there is one a second. */
   postBurst = 60;
+  /** What happens at a method's next call, before it is looked at. */
+  readonly atNext = new Map<string, () => void>();
+  /** So many calls of a method in so many milliseconds. */
+  readonly tiers = new Map<string, { calls: number; perMs: number }>();
+  readonly #calls = new Map<string, number[]>();
   readonly #waits = new Map<string, number>();
   readonly #posts = new Map<string, { left: number; at: number }>();
   #server: Server | undefined;
@@ -198,9 +203,13 @@ export class SlackServer {
     if (first !== "api" || request.method !== "POST") return void response.writeHead(404).end();
     const args = Object.fromEntries(new URLSearchParams(await readText(request)));
     this.requests.push(second);
+    this.atNext.get(second)?.();
+    this.atNext.delete(second);
     const waitMs =
-      Math.max(this.#waits.get("*") ?? 0, this.#waits.get(second) ?? 0, this.#postLimit(second, args)) -
-      Date.now();
+      Math.max(
+        ...[this.#waits.get("*") ?? 0, this.#waits.get(second) ?? 0],
+        ...[this.#postLimit(second, args), this.#tierLimit(second)],
+      ) - Date.now();
     if (waitMs > 0) {
       if ((this.#told.get(second) ?? 0) > Date.now() + 50) this.early += 1;
       this.#told.set(second, Date.now() + waitMs);
@@ -239,6 +248,16 @@ export class SlackServer {
         response_metadata: { messages: [`[ERROR] unknown argument ${unknown}`] },
       };
     return method.answer(this, args);
+  }
+
+  /** Until when a method was called often enough. */
+  #tierLimit(method: string): number {
+    const { calls, perMs } = this.tiers.get(method) ?? { calls: Infinity, perMs: 0 };
+    const now = Date.now();
+    const recent = (this.#calls.get(method) ?? []).filter((at) => at > now - perMs);
+    if (recent.length >= calls) return (recent[0] ?? now) + perMs;
+    this.#calls.set(method, [...recent, now]);
+    return 0;
   }
 
   /** Until when a channel is full. */

@@ -1,7 +1,7 @@
 // What was missed: from where it is read, that it comes before what is new, that one room takes no other down; and look-ups, people, notes.
 import { expect, test } from "vitest";
 import { type Draft, rateLimited, reject, SpoolwayError } from "../../../runtime/sdk.ts";
-import { CatchUp, type History } from "../../../runtime/sdk/catch-up.ts";
+import { CatchUp, type History, type Span } from "../../../runtime/sdk/catch-up.ts";
 import { Lookups } from "../../../runtime/sdk/lookups.ts";
 import { People } from "../../../runtime/sdk/people.ts";
 import { Recent } from "../../../runtime/sdk/recent.ts";
@@ -9,14 +9,16 @@ import { TestContext } from "../../helpers/context.ts";
 
 const hourS = 3600;
 
+const made = (...drafts: Draft[]) => drafts.map((draft) => async () => draft);
+
 function setUp(history: Partial<History<string>> = {}) {
   const context = new TestContext("test", "/nowhere", {});
   const { signal, log, deliver } = context;
   const ctx = { ...context.sending(), signal, log, deliver: deliver.bind(context), limit: 100 };
-  const reads: Array<[string, number]> = [];
-  const read = async (room: string, sinceS: number): Promise<Draft[]> => {
-    reads.push([room, sinceS]);
-    return [{ key: [room, "1"], content: { text: `in ${room}` } }];
+  const reads: Array<[string, number, number]> = [];
+  const read = async (room: string, { sinceS, oldestS }: Span) => {
+    reads.push([room, sinceS, oldestS]);
+    return made({ key: [room, "1"], content: { text: `in ${room}` } });
   };
   const whole = { clockAheadMs: 0, hoursMax: 24, rooms: async () => ["a", "b"], read, ...history };
   const missed = new CatchUp(signal);
@@ -40,9 +42,13 @@ test("every room is read from the cursor on, with an overlap, and no further bac
   await run(String(since));
   expect(reads.map(([room]) => room)).toEqual(["a", "b"]);
   expect(reads[0]?.[1]).toBeCloseTo(since - 60, 0);
+  expect(Math.abs(Number(reads[0]?.[2]) - nowS() + 24 * hourS)).toBeLessThan(10);
   expect(context.texts()).toEqual(["in a", "in b"]);
   await run(String(nowS() - 1000 * hourS));
   expect(reads[2]?.[1]).toBeGreaterThan(nowS() - 25 * hourS);
+  const far = setUp({ hoursMax: 720 });
+  await far.run(String(since));
+  expect(far.reads[0]?.[2]).toBeCloseTo(since - 60 - 24 * hourS, 0);
 });
 
 test("with 0 hours nothing is read", async () => {
@@ -53,7 +59,7 @@ test("with 0 hours nothing is read", async () => {
 
 test("what is new waits for it, but not for a limit; a failure lets it go, too", async () => {
   const order: string[] = [];
-  const reading = Promise.withResolvers<Draft[]>();
+  const reading = Promise.withResolvers<[]>();
   const held = setUp({ read: () => reading.promise });
   const running = held.run(String(nowS())).then(() => order.push("caught up"));
   void held.missed.done.then(() => order.push("live"));
@@ -64,13 +70,12 @@ test("what is new waits for it, but not for a limit; a failure lets it go, too",
   expect(order).toEqual(["live", "caught up"]);
 
   let asked = 0;
-  const limited = setUp({
-    read: async () => {
-      asked += 1;
-      if (asked === 1) throw rateLimited("wait", 50);
-      return [];
-    },
-  });
+  const ask = async (): Promise<[]> => {
+    asked += 1;
+    if (asked === 1) throw rateLimited("wait", 50);
+    return [];
+  };
+  const limited = setUp({ read: (_room, _span, patience) => patience(ask) });
   const slowly = limited.run(String(nowS()));
   await limited.missed.done;
   expect(asked).toBe(1);
@@ -85,7 +90,7 @@ test("a room that is not shown is said in the log, and the others come", async (
   const { run, context } = setUp({
     read: async (room) => {
       if (room === "a") throw reject("not shown", "rejected", { hint: "ask" });
-      return [{ key: [room], content: { text: room } }];
+      return made({ key: [room], content: { text: room } });
     },
   });
   await run(String(nowS()));
@@ -95,7 +100,7 @@ test("a room that is not shown is said in the log, and the others come", async (
 
 test("what is no valid event comes as the platform told it, and what follows comes", async () => {
   const drafts = ["bad", "good"].map((text) => ({ key: [text], content: { text }, raw: { said: text } }));
-  const { run, context } = setUp({ rooms: async () => ["a"], read: async () => drafts });
+  const { run, context } = setUp({ rooms: async () => ["a"], read: async () => made(...drafts) });
   context.beforeDeliver = ({ content }) => {
     if (content?.text === "bad") throw new SpoolwayError("invalid_event", "no");
   };
