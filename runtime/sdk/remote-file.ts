@@ -20,6 +20,8 @@ export interface RemoteFile {
    * connections are worth another try.
    */
   isGone?: (failure: { status?: number; error?: unknown }) => boolean;
+  /** How long it may fail before it is left out. Default ten minutes: longer, and it would hold up all that follow. */
+  patienceMs?: number;
   /** Default manual: no redirect is followed. The credentials are never sent to another host. */
   redirect?: NonNullable<RequestInit["redirect"]>;
 }
@@ -56,10 +58,35 @@ export function isNoPage(mediaType = ""): (response: Response) => boolean {
   return ({ ok, headers }) => ok && (isPage || !headers.get("content-type")?.startsWith("text/html"));
 }
 
-async function* bytesOf(
-  fetch: Context["fetch"],
-  { url, headers = {}, name, isFile = ({ ok }) => ok, isGone = () => false, redirect = "manual" }: RemoteFile,
-): AsyncGenerator<Uint8Array> {
+/** Since when each of the last files could not be fetched, by where it lies (milliseconds of performance.now). */
+const failing = new Map<string, number>();
+const failingMax = 1000;
+const defaultPatienceMs = 600_000;
+
+/** Queries differ each time, where they are signed. */
+function placeOf({ url }: RemoteFile): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
+/** Notes another failure. The end of a session is none. */
+function isHopeless(file: RemoteFile, error: unknown): boolean {
+  if ((error as Error).name === "AbortError") return false;
+  const { patienceMs = defaultPatienceMs } = file;
+  const where = placeOf(file);
+  const now = performance.now();
+  const since = failing.get(where) ?? now;
+  failing.delete(where);
+  if (now - since > patienceMs) return true;
+  failing.set(where, since);
+  const [oldest] = failing.keys();
+  if (failing.size > failingMax && oldest !== undefined) failing.delete(oldest);
+  return false;
+}
+
+async function* bytesOf(fetch: Context["fetch"], file: RemoteFile): AsyncGenerator<Uint8Array> {
+  const { url, headers = {}, name, isFile = ({ ok }) => ok, redirect = "manual" } = file;
+  const isGone: NonNullable<RemoteFile["isGone"]> = (failure) => file.isGone?.(failure) ?? false;
   try {
     const response = await fetch(url, { headers, redirect });
     const { status } = response;
@@ -72,9 +99,11 @@ async function* bytesOf(
       throw reject(`the platform does not give out ${name} (${status})`, "unavailable");
     }
     yield* response.body;
+    failing.delete(placeOf(file));
   } catch (error) {
     if ((error as { fate?: string }).fate === "reject") throw error;
-    if (isGone({ error })) throw reject(`${name} did not come: ${(error as Error).message}`, "unavailable");
+    if (isGone({ error }) || isHopeless(file, error))
+      throw reject(`${name} did not come: ${(error as Error).message}`, "unavailable");
     // Named, or the spool would take the network's ECONNRESET for one of its own disk's errors.
     throw reconnect(`could not fetch ${name}: ${(error as Error).message}`, { cause: error });
   }

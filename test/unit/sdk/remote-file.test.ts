@@ -9,6 +9,7 @@ import { isNoPage, type RemoteFile, remoteFile } from "../../../runtime/sdk/remo
 import { fileBody, fileName } from "../../../runtime/sdk/upload.ts";
 import { fetchIn } from "../../../runtime/session-fetch.ts";
 import { freePort } from "../../helpers/ports.ts";
+import { waitFor } from "../../helpers/wait.ts";
 
 const { signal } = new AbortController();
 const ctx = { fetch: (input: string | URL, init?: RequestInit) => fetchIn(signal, input, init) };
@@ -68,6 +69,25 @@ test("a connection that breaks, or is refused, is asked for again", async () => 
   await expect(read({ name: "a", url })).rejects.toMatchObject({ fate: "reconnect" });
   const nobody = `http://127.0.0.1:${await freePort()}/`;
   await expect(read({ name: "a", url: nobody })).rejects.toMatchObject({ fate: "reconnect" });
+});
+
+test("one that fails for longer than patience lasts is unavailable, and others are not", async () => {
+  let status = 503;
+  const url = await serve((_request, response) => response.writeHead(status).end());
+  const patienceMs = 300;
+  const fetchIt = (query: string): Promise<unknown> =>
+    read({ name: "a", url: `${url}/a${query}`, patienceMs });
+  await expect(fetchIt("?signed=1")).rejects.toMatchObject({ fate: "reconnect" });
+  const refused = await waitFor(() =>
+    fetchIt("?signed=2").catch(({ fate, code }: { fate: string; code: string }) => fate === "reject" && code),
+  );
+  expect(refused).toBe("unavailable");
+  const other = { name: "b", url: `${url}/b`, patienceMs: 0 };
+  await expect(read(other)).rejects.toMatchObject({ fate: "reconnect" });
+  status = 200;
+  await read(other); // which begins anew
+  status = 503;
+  await expect(read(other)).rejects.toMatchObject({ fate: "reconnect" });
 });
 
 test("of the platform are its host and those below it; nobody else is asked for anything", () => {
