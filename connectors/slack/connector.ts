@@ -21,10 +21,11 @@ export default defineConnector<Config, Slack>({
     const me = await api.call("auth.test");
     const people = new People(api.one("user", "users.info"), [me.user_id, me.bot_id]);
     const rooms = new Lookups(api.one("channel", "conversations.info"));
+    const files = new Lookups(api.one("file", "files.info"));
     const uploads = await Recent.open<string>(ctx.state, "uploads");
     const { url: address } = await api.call("apps.connections.open", {}, app_token);
     const socket = await MessageSocket.open<Envelope>(WebSocket, address, ctx.signal, isHello);
-    return { ctx, api, me, socket, people, rooms, uploads, missed: new CatchUp(ctx.signal) };
+    return { ctx, api, me, socket, people, rooms, files, uploads, missed: new CatchUp(ctx.signal) };
   },
   receive,
   sync: (slack, since, ctx) => slack.missed.run(history(slack), since, ctx),

@@ -4,7 +4,7 @@ import { asTold, deliverAsTold } from "spoolway/sdk/as-told";
 import type { History, Span } from "spoolway/sdk/catch-up";
 import { emojiOf } from "spoolway/sdk/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
-import { mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
+import { mrkdwnOf, mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
 import type { Patience } from "spoolway/sdk/pages";
 import { isNoPage, remoteFile } from "spoolway/sdk/remote-file";
 import type { Envelope, Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
@@ -23,8 +23,7 @@ export async function receive({ missed, socket, ...slack }: Slack): Promise<void
 
 /** Throws where Slack does not want this connection, which it may say first of all. */
 export function isHello({ type, reason }: Envelope): boolean {
-  const hint = "Switch it on: https://api.slack.com/apps, your app, Socket Mode.";
-  if (reason === "link_disabled") throw stop("Socket Mode is off", hint);
+  if (reason === "link_disabled") throw stop("Socket Mode is off", "Switch it on: api.slack.com/apps");
   if (type === "disconnect") throw reconnect(`Slack asks to connect again: ${reason}`);
   return type === "hello";
 }
@@ -58,9 +57,8 @@ async function understand(event: SlackEvent, id: string, slack: Known): Promise<
   const { type, subtype, ts = event.event_ts ?? "", previous_message: before, item, actions } = event;
   const message = subtype === "message_changed" ? event.message : undefined; // a click names the one it was on
   const channel = idOf(event.channel) ?? event.channel_id ?? item?.channel ?? "";
-  const { is_im, is_mpim, name }: Partial<Room> = (await slack.rooms.get(channel)) ?? {
-    is_im: channel[0] === "D",
-  };
+  const guess = { is_im: channel[0] === "D" };
+  const { is_im, is_mpim, name }: Partial<Room> = (await slack.rooms.get(channel)) ?? guess;
   const room = { id: channel, type: is_im ? "direct" : is_mpim ? "group" : "channel", name } as const;
   const occurred_at = isoTime(Number(ts || (event.action_ts ?? actions?.[0]?.action_ts)) * 1000);
   const { user, user_id, bot_id: botId, username, bot_profile: bot } = message ?? event;
@@ -86,19 +84,21 @@ async function understand(event: SlackEvent, id: string, slack: Known): Promise<
 }
 
 /** What a message says. To answer one is, in Slack, to write into the thread below it. */
-async function saidIn(message: Omit<Message, "channel">, { ctx, me, people }: Known): Promise<Draft> {
+async function saidIn(message: Omit<Message, "channel">, slack: Known): Promise<Draft> {
   const { ts: platform_id, thread_ts, blocks, files } = message;
-  const read = await readMrkdwn(message.text ?? "", blocks, (id) => people.nameOf(id));
+  const read = await readMrkdwn(mrkdwnOf(message), blocks, (id) => slack.people.nameOf(id));
   const thread_id = thread_ts === platform_id ? undefined : thread_ts;
-  const attachments = files?.map((file) => attachmentOf(file, ctx));
+  const attachments = files && (await Promise.all(files.map((file) => attachmentOf(file, slack))));
   const content = { text: read.text, format: "plain" as const, attachments };
-  const mentions_me = read.users.includes(me.user_id);
+  const mentions_me = read.users.includes(slack.me.user_id);
   return { platform_id, thread_id, reply_to: thread_id, mentions_me, content };
 }
 
-function attachmentOf(file: SlackFile, { config, ...ctx }: Slack["ctx"]): DraftAttachment {
-  const { id, size, mimetype: mediaType, url_private_download: url = "" } = file;
-  const name = file.name || id;
-  const there = { platform: config.api_url, headers: { authorization: `Bearer ${config.bot_token}` } };
-  return remoteFile(ctx, { name, url, size, mediaType, ...there, isFile: isNoPage(mediaType) });
+/** Of another organization's file only the id is told at first. */
+async function attachmentOf(told: SlackFile, { ctx, files }: Known): Promise<DraftAttachment> {
+  const file = told.file_access === "check_file_info" ? await files.get(told.id) : told;
+  const { id, name, size, mimetype: mediaType, url_private: page = "" } = file ?? told;
+  const headers = { authorization: `Bearer ${ctx.config.bot_token}` };
+  const there = { url: file?.url_private_download ?? page, platform: ctx.config.api_url, headers };
+  return remoteFile(ctx, { name: name || id, size, mediaType, ...there, isFile: isNoPage(mediaType) });
 }

@@ -17,13 +17,14 @@ export interface Slack {
   socket: MessageSocket<Envelope>;
   people: People;
   rooms: Lookups<Room>;
+  files: Lookups<SlackFile>;
   /** A file of each of the last sends, by the message's id: by it a restart finds out whether they were shared. */
   uploads: Recent<string>;
   missed: CatchUp;
 }
 
 /** What it takes to tell what somebody said. */
-export type Known = Pick<Slack, "ctx" | "me" | "people" | "rooms">;
+export type Known = Pick<Slack, "ctx" | "me" | "people" | "rooms" | "files">;
 
 /** What methods answer, each with its own part of it. */
 export interface Answer {
@@ -60,6 +61,8 @@ export interface SlackFile {
   mimetype?: string;
   url_private?: string;
   url_private_download?: string;
+  /** "check_file_info": files.info has the rest. */
+  file_access?: string;
 }
 
 export interface Message {
@@ -77,6 +80,8 @@ export interface Message {
   text?: string;
   blocks?: unknown[];
   files?: SlackFile[];
+  /** Previews of links, and what apps say instead of a text. */
+  attachments?: unknown[];
   edited?: { ts: string };
   /** Of a thread's first message: when the last answer came. */
   latest_reply?: string;

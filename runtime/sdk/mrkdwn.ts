@@ -1,6 +1,7 @@
 // spoolway/sdk/mrkdwn: Slack's markup, which other platforms take for their incoming webhooks as well: <@U1>, <#C1|general>, <!here>, <https://x.org|x>, :wave: and the three
 // entities &amp; &lt; &gt;. As text that people read, and text so that it is shown as it is.
 import type { SizeOf } from "./split.ts";
+import { listOf, objectOf, textOf } from "./untrusted.ts";
 
 /** What people call a user, a channel or a group. Undefined: its id is shown. */
 export type NameOf = (id: string) => string | undefined;
@@ -15,6 +16,15 @@ export function mrkdwnToText(mrkdwn: string, nameOf: NameOf = () => undefined, b
     .replaceAll("&lt;", "<")
     .replaceAll("&gt;", ">")
     .replaceAll("&amp;", "&");
+}
+
+/** What a message says as mrkdwn: its text, or where it has none what is attached to it, as alerts and forwarded messages are. */
+export function mrkdwnOf({ text, attachments }: { text?: unknown; attachments?: unknown }): string {
+  const wordsIn = (attached: unknown): string | undefined => {
+    const { pretext, title, text: body, fallback } = objectOf(attached);
+    return [pretext, title, body].filter(textOf).join("\n") || textOf(fallback);
+  };
+  return textOf(text) ?? listOf(attachments).map(wordsIn).filter(Boolean).join("\n");
 }
 
 /** The text, so that none of it is a mention, a link or an entity. */
@@ -54,7 +64,7 @@ function emojiIn(part: unknown, found = new Map<string, string>()): Map<string, 
   if (Array.isArray(part)) for (const one of part) emojiIn(one, found);
   else if (typeof part === "object" && part !== null) {
     const { type, name, unicode, skin_tone: tone, elements } = part as Record<string, unknown>;
-    if (type === "emoji" && typeof name === "string" && typeof unicode === "string") {
+    if (type === "emoji" && typeof name === "string" && isCodePoints(unicode)) {
       const character = unicode.split("-").map((hex) => String.fromCodePoint(Number.parseInt(hex, 16)));
       found.set(typeof tone === "number" ? `${name}::skin-tone-${tone}` : name, character.join(""));
     }
@@ -62,6 +72,10 @@ function emojiIn(part: unknown, found = new Map<string, string>()): Map<string, 
   }
   return found;
 }
+
+/** "1f44b-1f3fd", which any app may have written otherwise. */
+const isCodePoints = (unicode: unknown): unicode is string =>
+  typeof unicode === "string" && /^[0-9a-f]{1,5}(?:-[0-9a-f]{1,5})*$/i.test(unicode);
 
 function withEmoji(text: string, characters: Map<string, string>): string {
   if (characters.size === 0) return text;

@@ -1,5 +1,6 @@
 // What only Slack has, coming in: acknowledgements and repeats, retries into another session, threads and limits while catching up, events that are none, other people's hosts.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
@@ -225,6 +226,48 @@ describe("slack, in", { timeout: 120_000 }, () => {
       expect.objectContaining({ name: "foreign.txt", ...omitted }),
     ]);
     expect(asked).toEqual([]);
+  });
+
+  test("another organization's file is asked for; one of another service is told with its address", async () => {
+    const { slack, bus } = await startSlack();
+    const put = (name: string) =>
+      slack.files.put(`http://${slack.publicHost}`, name, 3, () => [Buffer.from("abc")]);
+    const { id } = put("theirs.txt");
+    const hidden = { mode: "file_access", file_access: "check_file_info" } as const;
+    const drive = {
+      mode: "external",
+      url_private: "https://drive.example/x",
+      url_private_download: undefined,
+    };
+    const files = [
+      { id, ...hidden },
+      { id: "F0GONE", ...hidden },
+      { ...put("doc"), ...drive },
+    ];
+    slack.say(general, "files", { subtype: "file_share", files } as Partial<StoredMessage>);
+    const event = await bus.waitForEvent("files");
+    const omitted = { omitted: "unavailable" };
+    expect(event.content?.attachments).toMatchObject([
+      { name: "theirs.txt", size: 3, sha256: createHash("sha256").update("abc").digest("hex") },
+      { name: "F0GONE", ...omitted },
+      { name: "doc", url: "https://drive.example/x", ...omitted },
+    ]);
+  });
+
+  test("an app that says something in attachments only is understood", async () => {
+    const { slack, bus } = await startSlack();
+    const alert = { title: "Disk full", text: "<https://x.org|db1> &gt; 90%", fallback: "[alert]" };
+    const app = {
+      user: undefined,
+      subtype: "bot_message",
+      bot_id: "B0ALERTS",
+      username: "alerts",
+      blocks: [],
+    };
+    const attachments = [alert, { fallback: "see the graph" }];
+    slack.say(general, "", { ...app, attachments } as unknown as Partial<StoredMessage>);
+    const event = await bus.waitForEvent("Disk full\ndb1 (https://x.org) > 90%\nsee the graph");
+    expect(event.sender).toMatchObject({ id: "B0ALERTS", username: "alerts", is_bot: true, is_self: false });
   });
 
   test("asked to connect again it does, and nothing is lost; with Socket Mode off it stops and says so, also when it is started then", async () => {

@@ -72,7 +72,7 @@ contract({
   heard: async (conversation) => slack.texts(conversation),
   async heardFiles(conversation) {
     const files = slack.channel(conversation).messages.flatMap((one) => one.files ?? []);
-    return files.map(({ id, name }) => ({
+    return files.map(({ id, name = "" }) => ({
       name,
       bytes: slack.files.uploads.get(id)?.bytes ?? new Uint8Array(),
     }));

@@ -23,6 +23,8 @@ export class SlackFiles {
   readonly uploads = new Map<string, Upload>();
   /** Uploads are answered with these, one after the other, before any is taken. */
   readonly refusals: number[] = [];
+  /** What files.info tells, by file. */
+  readonly shared = new Map<string, StoredFile>();
   /** What a download gives, by file. */
   readonly contents = new Map<string, () => Iterable<Uint8Array>>();
   readonly #store: SlackStore;
@@ -82,7 +84,9 @@ export class SlackFiles {
     this.contents.set(id, content);
     const url = `${base}/files-pri/T0FAKE-${id}/${encodeURIComponent(name)}`;
     const kind = { mimetype: "application/octet-stream", mode: "hosted" };
-    return { id, name, title: name, size, ...kind, url_private: url, url_private_download: url };
+    const file = { id, name, title: name, size, ...kind, url_private: url, url_private_download: url };
+    this.shared.set(id, file);
+    return file;
   }
 
   async give(id: string, isAllowed: boolean, response: ServerResponse): Promise<void> {

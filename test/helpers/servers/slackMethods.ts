@@ -157,6 +157,12 @@ export const methods: Record<string, Method> = {
         return slack.react(channel, message, slack.bot.id, name) ? { ok: true } : refuse("already_reacted");
       }),
   },
+  "files.info": {
+    args: ["file"],
+    scope: "files:read",
+    answer: ({ files }, { file = "" }) =>
+      files.shared.has(file) ? { ok: true, file: files.shared.get(file) } : refuse("file_not_found"),
+  },
   "files.getUploadURLExternal": {
     args: ["filename", "length", "alt_txt", "snippet_type"],
     scope: "files:write",

@@ -11,7 +11,8 @@ export interface StoredMessage {
   text: string;
   blocks?: unknown[];
   edited?: { user: string; ts: string };
-  files?: StoredFile[];
+  files?: Array<StoredFile | HiddenFile>;
+  attachments?: object[];
   reply_count?: number;
   latest_reply?: string;
   reactions?: Array<{ name: string; users: string[]; count: number }>;
@@ -27,6 +28,14 @@ export interface StoredFile {
   mode: string;
   url_private?: string;
   url_private_download?: string;
+}
+
+/** Another organization's, in a channel that two share: files.info tells the rest. */
+export interface HiddenFile {
+  id: string;
+  name?: string;
+  mode: "file_access";
+  file_access: "check_file_info";
 }
 
 export interface Channel {

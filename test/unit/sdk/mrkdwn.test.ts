@@ -1,7 +1,7 @@
 // Slack's markup as people see it, and text that stays what it is; the names of emoji.
 import { expect, test } from "vitest";
 import { emojiName, emojiOf } from "../../../runtime/sdk/emoji-names.ts";
-import { mrkdwnSize, mrkdwnToText, readMrkdwn, textToMrkdwn } from "../../../runtime/sdk/mrkdwn.ts";
+import { mrkdwnOf, mrkdwnSize, mrkdwnToText, readMrkdwn, textToMrkdwn } from "../../../runtime/sdk/mrkdwn.ts";
 
 const names = new Map([["U1", "ada"]]);
 
@@ -19,11 +19,19 @@ test.each([
   expect(mrkdwnToText(mrkdwn, (id) => names.get(id))).toBe(text);
 });
 
+test("of a message without text it is what is attached to it", () => {
+  const attachments = [{ pretext: "a", title: "b", text: "c", fallback: "no" }, { fallback: "d" }, null, {}];
+  expect(mrkdwnOf({ text: "", attachments })).toBe("a\nb\nc\nd");
+  expect(mrkdwnOf({ text: "see <https://x.org>", attachments })).toBe("see <https://x.org>");
+  expect(mrkdwnOf({ text: null })).toBe("");
+});
+
 test("emoji are the characters that the blocks say they are", () => {
   const elements = [
     { type: "emoji", name: "wave", unicode: "1f44b" },
     { type: "emoji", name: "wave", unicode: "1f44b-1f3fd", skin_tone: 4 },
     { type: "emoji", name: "shipit" },
+    ...["", "no", "1f44b-"].map((unicode) => ({ type: "emoji", name: "shipit", unicode })),
   ];
   const blocks = [{ type: "rich_text", elements: [{ type: "rich_text_section", elements }] }];
   expect(mrkdwnToText(":wave: :wave::skin-tone-4: :shipit: 10:30:45", undefined, blocks)).toBe(
