@@ -6,6 +6,7 @@
 //
 // What we say that we have (in heartbeats too) is what a crash would not take from us: what is done, up to the position that is stored. Nobody need keep more for us.
 import { type Context, reconnect, type SpoolwayError, toSpoolwayError } from "../sdk.ts";
+import { asItIs } from "./as-it-is.ts";
 import { HeartbeatSocket, type WebSocketLike } from "./heartbeat-socket.ts";
 
 /** An event: its name, its number in the session, what it says. */
@@ -107,13 +108,18 @@ export class OpGateway<Event extends OpEvent> {
     return this.#kept.notes;
   }
 
-  /** For `receive`: takes one event after the other; when `take` resolves it is done. `id` is unique to the event. Rejects when the connection is lost. */
-  async run({ state, heard }: Context, take: (event: Event, id: string[]) => Promise<void>): Promise<never> {
+  /**
+   * For `receive`: takes one event after the other; when `take` resolves it is done. `id` is unique to the event. What `take` cannot understand arrives as it is, since it would be repeated
+   * for ever. Rejects when the connection is lost.
+   */
+  async run(ctx: Context, take: (event: Event, id: string[]) => Promise<void>): Promise<never> {
     const { items } = this.#link;
+    const { state, heard } = ctx;
     for (;;) {
       const event = await items.next();
       heard();
-      await take(event, [this.#kept.id ?? "", String(event.s)]);
+      const id = [this.#kept.id ?? "", String(event.s)];
+      await take(event, id).catch(asItIs(ctx, id, { t: event.t, d: event.d }));
       if (!items.isEmpty && event.s % saveEvery !== 0) continue;
       await state.set(key, { ...this.#kept, seq: event.s });
       this.#kept.seq = event.s;

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { SpoolwayError } from "../../../runtime/sdk.ts";
 import { explained } from "../../../runtime/sdk/explained.ts";
 import { type OpEvent, OpGateway } from "../../../runtime/sdk/op-gateway.ts";
 import { TestContext } from "../../helpers/context.ts";
@@ -118,6 +119,29 @@ test("a session is begun, and after a loss resumed at its own address, behind wh
   peer.say(event(4));
   expect((await again.opened).notes).toEqual({ mark: "3" });
   expect(again.addresses).toEqual([`${peer.url}/again`]);
+});
+
+test("what cannot be understood arrives as it is, once, and the next one after it; another failure ends the session", async () => {
+  const peer = await Peer.start();
+  const { context, opened } = open(peer);
+  await peer.heard(0);
+  peer.ready();
+  const gateway = await opened;
+  const running = gateway.run(context, async ({ s, d }) => {
+    if (s === 2) (d as { nothing: { here: object } }).nothing.here = {};
+    if (s === 3) throw new SpoolwayError("invalid_event", "a number as its text");
+    if (s === 4) throw new Error("the disk is full");
+  });
+  for (const s of [2, 3, 4]) peer.say(event(s));
+  await expect(running).rejects.toThrow("the disk is full");
+  expect(context.delivered).toMatchObject(
+    [2, 3].map((s) => ({
+      kind: "event",
+      key: ["s1", String(s)],
+      raw: { t: "SAID", d: { text: `event ${s}` } },
+    })),
+  );
+  expect(context.logged("event.not_understood")).toHaveLength(2);
 });
 
 test("a heartbeat says no more than what is stored", async () => {
