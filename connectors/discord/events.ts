@@ -1,20 +1,26 @@
 // What happens on Discord, as events, in order. A new session of the gateway begins with what was said since the last one, which the HTTP API has.
 import { extname } from "node:path";
-import { MessageType } from "discord-api-types/v10";
+import { type ChannelType, MessageType } from "discord-api-types/v10";
 import type { Context, Draft } from "spoolway/sdk";
+import { asItIs } from "spoolway/sdk/as-it-is";
 import { remoteFile } from "spoolway/sdk/remote-file";
 import { type Channel, missedIn, moveMark } from "spoolway/sdk/snowflakes";
 import type { Message, Sender, Session, Take, User } from "./discord.d.ts";
 import { isOurs } from "./messages.ts";
 
-const texts: readonly MessageType[] = [MessageType.Default, MessageType.Reply, MessageType.ChatInputCommand];
+const { Default, Reply, ChatInputCommand, ContextMenuCommand } = MessageType;
+const texts: readonly MessageType[] = [Default, Reply, ChatInputCommand, ContextMenuCommand];
+/** Categories, directories, forums and media: what lies in them has messages. */
+const bare: readonly ChannelType[] = [4, 14, 15, 16];
 
 export const take: Take = async ({ t, d }, id, session, ctx) => {
   const { call, gateway, places } = session;
   const raw = { t, d };
   const said = async (message: Message): Promise<void> => {
     // What was dropped here comes back as well: its id is in the receipt.
-    if (!isOurs(message, session)) await ctx.deliver(await draftOf(message, session, ctx));
+    if (isOurs(message, session)) return;
+    const odd = asItIs(ctx, [message.channel_id, message.id], { t: "MESSAGE_CREATE", d: message });
+    await draftOf(message, session, ctx).then(ctx.deliver).catch(odd);
   };
   const catchUp = async (mark: string, channels: Channel[]): Promise<void> => {
     const read = (channel: string, after: string) =>
@@ -24,21 +30,17 @@ export const take: Take = async ({ t, d }, id, session, ctx) => {
   if (t === "READY") {
     const direct = Object.keys(gateway.notes).filter((mark) => mark.startsWith("@"));
     for (const mark of direct) await catchUp(mark, [{ id: mark.slice(1) }]);
-  } else if (t === "GUILD_CREATE") await catchUp(d.id, [...d.channels, ...d.threads] as Channel[]);
-  else if (t === "CHANNEL_UPDATE" || t === "THREAD_UPDATE") places.changed(d.id);
+  } else if (t === "GUILD_CREATE" && !d.unavailable) {
+    const channels = [...d.channels, ...d.threads].filter(({ type }) => !bare.includes(type));
+    await catchUp(d.id, channels as Channel[]);
+  } else if (t === "CHANNEL_UPDATE" || t === "THREAD_UPDATE") places.changed(d.id);
   else if (t === "MESSAGE_CREATE") {
     await said(d);
     moveMark(gateway.notes, d.guild_id ?? `@${d.channel_id}`, d.id);
   } else if (t === "MESSAGE_UPDATE" && d.edited_timestamp) {
     const key = [d.channel_id, d.id, d.edited_timestamp];
-    const edit = {
-      kind: "edit",
-      key,
-      target: { platform_id: d.id },
-      occurred_at: d.edited_timestamp,
-      raw,
-    } as const;
-    await ctx.deliver({ ...(await draftOf(d, session, ctx)), ...edit });
+    const edit = { key, target: { platform_id: d.id }, occurred_at: d.edited_timestamp, raw };
+    await ctx.deliver({ ...(await draftOf(d, session, ctx)), ...edit, kind: "edit" });
   } else if (t === "MESSAGE_DELETE" || t === "MESSAGE_DELETE_BULK") {
     const place = await places.of(d.channel_id);
     for (const one of "ids" in d ? d.ids : [d.id]) {
@@ -48,7 +50,8 @@ export const take: Take = async ({ t, d }, id, session, ctx) => {
   } else if (t === "MESSAGE_REACTION_ADD" || t === "MESSAGE_REACTION_REMOVE") {
     const { name, id: emojiId } = d.emoji;
     const sender = senderOf("member" in d && d.member ? d.member.user : { id: d.user_id }, gateway.me);
-    const content = { reaction: emojiId ? `${name}:${emojiId}` : (name ?? "") };
+    // An emoji that its server has deleted has no name any more.
+    const content = { reaction: emojiId ? `${name ?? "_"}:${emojiId}` : (name ?? "") };
     const about = { ...(await places.of(d.channel_id)), target: { platform_id: d.message_id } };
     await ctx.deliver({ kind: "reaction", key: id, sender, ...about, content, raw });
   }
@@ -60,6 +63,9 @@ async function draftOf(d: Message, session: Session, ctx: Context): Promise<Draf
   const attachments = d.attachments.map(({ title, filename, url, size, content_type: mediaType }) =>
     remoteFile(ctx, { name: title ? title + extname(filename) : filename, url, size, mediaType }),
   );
+  const isReply = d.type === Reply;
+  // Who answers may choose not to mention.
+  const toMe = isReply && d.referenced_message?.author.id === gateway.me;
   return {
     kind: texts.includes(d.type) ? "message" : "event",
     key: [d.channel_id, d.id],
@@ -67,8 +73,8 @@ async function draftOf(d: Message, session: Session, ctx: Context): Promise<Draf
     occurred_at: d.timestamp,
     sender: senderOf({ ...d.author, nick: d.member?.nick }, gateway.me),
     ...(await places.of(d.channel_id)),
-    reply_to: d.type === MessageType.Reply ? d.message_reference?.message_id : undefined,
-    mentions_me: d.mentions.some(({ id }) => id === gateway.me),
+    reply_to: isReply ? d.message_reference?.message_id : undefined,
+    mentions_me: toMe || d.mentions.some(({ id }) => id === gateway.me),
     content: { text: d.content, format: "markdown", attachments },
     raw: { t: "MESSAGE_CREATE", d },
   };

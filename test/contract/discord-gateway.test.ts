@@ -87,9 +87,14 @@ describe("sessions", { timeout: 120_000 }, () => {
     const { discord, bus } = await open();
     await bus.stop();
     discord.gateway.cut({ sessions: false });
+    for (const type of [4, 15]) discord.world.addChannel({ type, name: "with others in it" });
     say(discord, devId, "first words");
     await bus.start();
     await bus.waitForEvent("first words", { timeoutMs: 30_000 });
+    say(discord, devId, "and now");
+    await bus.waitForEvent("and now");
+    const asked = discord.requests.filter((request) => request.includes("/messages?"));
+    expect(new Set(asked.map((request) => request.split("/")[4]))).toEqual(new Set([devId])); // no category, no forum
   });
 
   test("where no new session is allowed today it waits, and begins none", async () => {
