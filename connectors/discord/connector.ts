@@ -2,7 +2,7 @@
 // request goes once, on this session's fetch, and its failure has a fate.
 import { DiscordAPIError, RateLimitError, REST, type RESTOptions } from "@discordjs/rest";
 import type { APIGatewayBotInfo, APIThreadChannel } from "discord-api-types/v10";
-import { type Context, defineConnector, rateLimited } from "spoolway/sdk";
+import { type Context, defineConnector, rateLimited, retry } from "spoolway/sdk";
 import { explained, unanswered } from "spoolway/sdk/explained";
 import { OpGateway } from "spoolway/sdk/op-gateway";
 import { Places } from "spoolway/sdk/places";
@@ -18,8 +18,8 @@ import { send } from "./messages.ts";
 const intents = (1 << 0) | (1 << 9) | (1 << 10) | (1 << 12) | (1 << 13);
 const messageContent = 1 << 15;
 const properties = { os: process.platform, browser: "spoolway", device: "spoolway" };
-/** No retries, and no timers: fetch gives up by itself, on silence, not on a large file. */
-const once = { version: "10", retries: 0, timeout: 2e9, handlerSweepInterval: 0, hashSweepInterval: 0 };
+/** No retries: fetch gives up by itself, on silence, not on a large file. Of buckets that are not in use it is told each hour to forget them. */
+const once = { version: "10", retries: 0, timeout: 2e9, hashSweepInterval: 0 };
 /** A bucket that is full for no longer is waited for here: its channel waits, the others go on. */
 const waitMaxMs = 6000;
 /** More than one can send while a connection is dead and nobody has noticed. */
@@ -46,11 +46,8 @@ export default defineConnector<Config, Session>({
       const isThread = type >= 10 && type <= 12;
       return { type: Number(type) === 1 ? "direct" : "channel", name, parent: isThread ? parent_id : null };
     }, ctx.log);
-    const [posts, sent] = [
-      await Recent.open<string[]>(ctx.state, "posts"),
-      await Recent.open<true>(ctx.state, "sent", maxSent),
-    ];
-    return { call, gateway, places, posts, sent };
+    const sent = await Recent.open<true>(ctx.state, "sent", maxSent);
+    return { call, gateway, places, sent, posts: await Recent.open(ctx.state, "posts") };
   },
   receive: (session, ctx) => session.gateway.run(ctx, (event, id) => take(event, id, session, ctx)),
   send,
@@ -58,13 +55,14 @@ export default defineConnector<Config, Session>({
   close: async ({ gateway }) => gateway.close(),
 });
 
-function openRest({ config, fetch }: Context<Config>): Session["call"] {
+function openRest({ config, fetch, signal }: Context<Config>): Session["call"] {
   const rejectOnRateLimit = (limit: Limit): boolean => waitMs(limit) > waitMaxMs;
-  const makeRequest: RESTOptions["makeRequest"] = (url, { method, headers, body, signal }) =>
-    fetch(url, { method, headers, body, signal, duplex: "half" } as RequestInit);
+  const makeRequest: RESTOptions["makeRequest"] = (url, { method, headers, body, signal: over }) =>
+    fetch(url, { method, headers, body, signal: over, duplex: "half" } as RequestInit);
   const rest = new REST({ ...once, api: config.api_url, rejectOnRateLimit, makeRequest }).setToken(
     config.token,
   );
+  signal.addEventListener("abort", () => rest.clearHandlerSweeper(), { once: true });
   return <T>(method: string, fullRoute: `/${string}`, more = {}) =>
     rest.request({ ...more, method: method as never, fullRoute }).catch(fail) as Promise<T>;
 }
@@ -72,8 +70,15 @@ function openRest({ config, fetch }: Context<Config>): Session["call"] {
 const waitMs = ({ timeToReset, retryAfter }: Limit): number => Math.max(timeToReset, retryAfter);
 
 function fail(error: Error): never {
-  if (error instanceof RateLimitError) throw rateLimited(`Discord: wait, ${error.route}`, waitMs(error));
+  if (error instanceof RateLimitError) {
+    const retryAfterMs = waitMs(error);
+    const words = `Discord: wait ${Math.ceil(retryAfterMs / 1000)} s, ${error.route}`;
+    // In slow mode a channel may be full for hours, which is nothing to the others.
+    throw error.global ? rateLimited(words, retryAfterMs) : retry(words, { retryAfterMs });
+  }
   if (!(error instanceof DiscordAPIError)) throw unanswered(error);
   const code = { 401: 4004, 413: 40005 }[error.status] ?? error.code;
+  // Not the API's answer: somebody before it blocks us, for a while.
+  if (code === undefined) throw retry(`Discord: ${error.status}, and not from its API`);
   throw explained(errors, code, `Discord: ${error.message} (${code})`, errors.other);
 }

@@ -1,6 +1,7 @@
 // What only Discord has about messages: buckets, mentions, direct conversations, what it refuses. On a Discord of our own (test/helpers/servers/discord.ts).
 import { describe, expect, test } from "vitest";
 import { devId, name, openDiscord as open, opsId, say, seen, texts } from "../helpers/servers/discordBus.ts";
+import { Refusal } from "../helpers/servers/discordWorld.ts";
 import { waitFor } from "../helpers/wait.ts";
 
 describe("messages", { timeout: 120_000 }, () => {
@@ -19,6 +20,44 @@ describe("messages", { timeout: 120_000 }, () => {
       expect((await bus.waitForReceipt(name, id, { timeoutMs: 30_000 })).attempts).toBe(1);
     expect(seen(discord, devId)).toEqual(["slow 0", "slow 1", "slow 2"]);
     expect(discord.early).toBe(0);
+  });
+
+  test("a channel in slow mode holds up nobody but itself, for as long as it says", async () => {
+    const { discord, bus } = await open();
+    discord.slow = { channel: devId, until: Date.now() + 9000 };
+    const slow = bus.send(name, { conversation_id: devId, text: "slow" });
+    await waitFor(() => discord.slowed === 1);
+    await bus.waitForReceipt(name, bus.send(name, { conversation_id: opsId, text: "quick" }));
+    expect(Date.now()).toBeLessThan(discord.slow.until);
+    await bus.waitForReceipt(name, slow, { timeoutMs: 30_000 });
+    expect(discord.slowed).toBe(1);
+  });
+
+  test("what is so for a while is tried again, and what is too large is not", async () => {
+    const { discord, bus } = await open();
+    discord.refusals.push(new Refusal(400, 40004, "Send messages has been temporarily disabled"), "blocked");
+    const id = bus.send(name, { conversation_id: devId, text: "patience" });
+    expect((await bus.waitForReceipt(name, id)).attempts).toBe(3);
+    discord.refusals.push(new Refusal(400, 50045, "File uploaded exceeds the maximum size"));
+    const large = bus.send(name, { conversation_id: devId, text: "large" });
+    expect((await bus.waitForDeadLetter(name, large)).code).toBe("too_large");
+    expect(seen(discord, devId)).toEqual(["patience"]);
+  });
+
+  test("an edit has a subject too; its attachments take the place of those that were there, and without any they stay", async () => {
+    const { discord, bus } = await open();
+    for (const one of ["a.txt", "b.txt"]) bus.drop(name, new TextEncoder().encode(one), one);
+    const first = { conversation_id: devId, text: "one", attachments: [{ path: "a.txt" }] };
+    const { platform_id = "" } = await bus.waitForReceipt(name, bus.send(name, first));
+    const edit = { conversation_id: devId, action: "edit", target: { platform_id } };
+    const state = (): unknown => {
+      const { content, attachments } = discord.world.message(devId, platform_id);
+      return [content, ...attachments.map(({ filename }) => filename)];
+    };
+    await bus.waitForReceipt(name, bus.send(name, { ...edit, subject: "Two", text: "two" }));
+    expect(state()).toEqual(["Two\ntwo", "a.txt"]);
+    await bus.waitForReceipt(name, bus.send(name, { ...edit, attachments: [{ path: "b.txt" }] }));
+    expect(state()).toEqual(["Two\ntwo", "b.txt"]);
   });
 
   test("what was dropped makes no event, mentions only whom it may, and twelve files go in two messages", async () => {
@@ -61,52 +100,46 @@ describe("messages", { timeout: 120_000 }, () => {
     });
   });
 
-  test.for([
-    [
-      { conversation_id: `${devId}/messages`, text: "x" },
-      "invalid_target",
-      /conversation_id .* is not an id/,
-    ],
-    [
-      { conversation_id: devId, thread_id: "../users/@me", text: "x" },
-      "invalid_target",
-      /thread_id .* is not an id/,
-    ],
-    [
-      {
-        conversation_id: devId,
-        action: "react",
-        target: { platform_id: "1162000000000000099" },
-        reaction: "👍",
-      },
-      "rejected",
-      /Unknown Message/,
-    ],
-    [
-      {
-        conversation_id: devId,
-        action: "edit",
-        text: "long ".repeat(500),
-        target: { platform_id: "theirs" },
-      },
-      "rejected",
-      /Cannot edit a message/,
-    ],
-    [
-      { conversation_id: devId, action: "delete", target: { platform_id: "theirs" } },
-      "rejected",
-      /Missing Permissions/,
-    ],
-    [{ conversation_id: devId, text: " " }, "invalid_message", /no text/],
-  ] as const)("%o is refused as %s", async ([drop, code, error]) => {
+  test("what cannot be done is refused with Discord's words, or before it is asked, and what to do", async () => {
     const { discord, bus } = await open();
     const { id: theirs } = say(discord, devId, "theirs");
-    const target =
-      "target" in drop && drop.target.platform_id === "theirs" ? { target: { platform_id: theirs } } : {};
-    const dead = await bus.waitForDeadLetter(name, bus.send(name, { ...drop, ...target }));
-    expect(dead.code).toBe(code);
-    expect(dead.error).toMatch(error);
-    expect(dead.hint ?? "").not.toBe("");
+    const target = { platform_id: theirs };
+    const refusals: Array<[drop: object, code: string, error: RegExp]> = [
+      [
+        { conversation_id: `${devId}/messages`, text: "x" },
+        "invalid_target",
+        /conversation_id .* is not an id/,
+      ],
+      [{ thread_id: "../users/@me", text: "x" }, "invalid_target", /thread_id .* is not an id/],
+      [
+        {
+          action: "react",
+          target: { platform_id: "1162000000000000099" },
+          reaction: "👍",
+        },
+        "rejected",
+        /Unknown Message/,
+      ],
+      [
+        {
+          action: "edit",
+          text: "long ".repeat(500),
+          target,
+        },
+        "rejected",
+        /Cannot edit a message/,
+      ],
+      [{ action: "delete", target }, "rejected", /Missing Permissions/],
+      [{ text: " " }, "invalid_message", /no text/],
+      [{ text: "x", reply_to: "abc" }, "invalid_target", /reply_to .* is not an id/],
+      [{ action: "react", target }, "invalid_message", /needs a reaction/],
+      [{ conversation_id: "user:1162000000000000044", text: "x" }, "rejected", /no mutual guilds/],
+    ];
+    for (const [drop, code, error] of refusals) {
+      const dead = await bus.waitForDeadLetter(name, bus.send(name, { conversation_id: devId, ...drop }));
+      expect([dead.code, dead.error]).toEqual([code, expect.stringMatching(error)]);
+      expect(dead.hint ?? "").not.toBe("");
+    }
   });
 
   test("a file that Discord does not give out any more leaves the event without it", async () => {
