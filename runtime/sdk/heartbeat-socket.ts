@@ -103,6 +103,7 @@ export class HeartbeatSocket<Message, Item> {
   }
 
   #take(data: Buffer): void {
+    if (this.#lost !== undefined) return; // was on its way: a greeting would start heartbeats that nobody ends
     try {
       const item = this.#protocol.take(JSON.parse(data.toString("utf8")) as Message, this);
       if (item !== undefined) this.items.add(item);

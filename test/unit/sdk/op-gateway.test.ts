@@ -1,10 +1,10 @@
 // A session of numbered events over a real WebSocket: what is said to be there is stored, a loss is resumed where that was, a session that expired is begun anew, and a
 // connection that does not answer is given up.
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { SpoolwayError } from "../../../runtime/sdk.ts";
+import { reconnect, SpoolwayError } from "../../../runtime/sdk.ts";
 import { explained } from "../../../runtime/sdk/explained.ts";
 import { type OpEvent, OpGateway } from "../../../runtime/sdk/op-gateway.ts";
 import { TestContext } from "../../helpers/context.ts";
@@ -222,6 +222,24 @@ test("what is no message ends the connection, and not the process", async () => 
   await peer.heard(0);
   peer.say("{half");
   await expect(opened).rejects.toMatchObject({ fate: "reconnect", message: /cannot be understood/ });
+});
+
+test("a greeting that was on its way when the connection ended starts no heartbeats", async () => {
+  const wire = Object.assign(new EventEmitter(), {
+    said: [] as string[],
+    send: (text: string) => void wire.said.push(text),
+    pause: () => undefined,
+    resume: () => undefined,
+    terminate: () => undefined,
+  });
+  const context = new TestContext("op", "/", {});
+  const options = { token: "t", identify: {}, mainUrl: async () => "ws://there", connect: () => wire };
+  const opened = OpGateway.open<OpEvent>(context, { ...options, closed: (_code, words) => reconnect(words) });
+  await waitFor(() => wire.listenerCount("message") > 0);
+  wire.emit("close", 1006, Buffer.from("gone"));
+  wire.emit("message", Buffer.from('{"op":10,"d":{"heartbeat_interval":1}}'));
+  await expect(opened).rejects.toMatchObject({ fate: "reconnect" });
+  expect(wire.said).toEqual([]);
 });
 
 test("a probe that is not answered rejects, and a heartbeat that is not answered ends the connection", async () => {
