@@ -19,16 +19,27 @@ export interface RemoteFile {
    * Failures that would be the same the next time, besides refusals: where the platform has to fetch it from somebody else, whose server may be gone for ever. Default: none; 429, 5xx and broken
    * connections are worth another try.
    */
-  isGone?: (failure: { status?: number; error?: unknown }) => boolean;
+  isGone?: (failure: Failure) => boolean;
   /** How long it may fail before it is left out. Default ten minutes: longer, and it would hold up all that follow. */
   patienceMs?: number;
   /** Default manual: no redirect is followed. The credentials are never sent to another host. */
   redirect?: NonNullable<RequestInit["redirect"]>;
 }
 
-/** For isGone, where the platform passes on what other servers keep: they give an error, or nothing at all. */
-export function isElsewhere({ status = 0, error }: { status?: number; error?: unknown }): boolean {
-  return status === 502 || status === 504 || (error as Error | undefined)?.name === "TimeoutError";
+export interface Failure {
+  status?: number;
+  /** Of the answer's body. */
+  mediaType?: string;
+  error?: unknown;
+}
+
+/**
+ * For isGone, where the platform passes on what other servers keep: they give an error, or nothing at all. The platform says so in JSON: the page of a proxy means that the platform itself is
+ * away for now.
+ */
+export function isElsewhere({ status = 0, mediaType = "", error }: Failure): boolean {
+  if (status === 502 || status === 504) return mediaType.startsWith("application/json");
+  return (error as Error | undefined)?.name === "TimeoutError";
 }
 
 /** The attachment. Its stream rejects with `unavailable` where the platform refuses it, and with reconnect where the connection breaks. */
@@ -89,8 +100,11 @@ async function* bytesOf(fetch: Context["fetch"], file: RemoteFile): AsyncGenerat
   const isGone: NonNullable<RemoteFile["isGone"]> = (failure) => file.isGone?.(failure) ?? false;
   try {
     const response = await fetch(url, { headers, redirect });
-    const { status } = response;
-    if ((status === 429 || status >= 500) && !isGone({ status })) {
+    const { status, headers: about } = response;
+    if (
+      (status === 429 || status >= 500) &&
+      !isGone({ status, mediaType: about.get("content-type") ?? "" })
+    ) {
       await response.body?.cancel();
       throw new Error(`answered ${status}`);
     }

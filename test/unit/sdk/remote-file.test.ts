@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { isNoPage, type RemoteFile, remoteFile } from "../../../runtime/sdk/remote-file.ts";
+import { isElsewhere, isNoPage, type RemoteFile, remoteFile } from "../../../runtime/sdk/remote-file.ts";
 import { fileBody, fileName } from "../../../runtime/sdk/upload.ts";
 import { fetchIn } from "../../../runtime/session-fetch.ts";
 import { freePort } from "../../helpers/ports.ts";
@@ -128,4 +128,12 @@ test("an attachment is sent with its length and type", async () => {
   expect(fileName(attachment)).toBe("a.bin");
   expect(fileName({ path: "folder/b.txt" })).toBe("b.txt");
   expect(() => fileBody(sender, { path: "x" })).toThrow("no size");
+});
+
+test.each([
+  ["application/json", "reject"],
+  ["text/html", "reconnect"],
+])("passed on from elsewhere: a 502 of %s is %s", async (type, fate) => {
+  const url = await serve((_request, response) => response.writeHead(502, { "content-type": type }).end());
+  await expect(read({ name: "a", url, isGone: isElsewhere })).rejects.toMatchObject({ fate });
 });
