@@ -1,8 +1,9 @@
 // spoolway/sdk/joins: rooms to come into, on a platform that may refuse it for now: each is tried again after a while, each reason is logged once. Invites are followed by
 // policy; those of others are left open and logged.
-import { type Context, toSpoolwayError } from "../sdk.ts";
+import { type Context, sleep, toSpoolwayError } from "../sdk.ts";
 
 const everyMs = 60_000;
+const lookEveryMs = 500;
 
 export class Joins {
   readonly #join: (room: string) => Promise<unknown>;
@@ -39,6 +40,11 @@ export class Joins {
     this.#log.warn("room.left", { room, by });
   }
 
+  /** Runs until the signal aborts; beside what receives, since a room on a server that is gone takes long to say no. Throws as `run`. */
+  async keepJoining(signal: AbortSignal): Promise<void> {
+    for (; !signal.aborted; await sleep(lookEveryMs, signal)) await this.run();
+  }
+
   /** Tries what is due. Throws only what concerns more than one room: stop, and a lost connection. */
   async run(): Promise<void> {
     for (const [room, { dueMs, why }] of [...this.#waiting]) {
@@ -50,7 +56,12 @@ export class Joins {
         const { fate, message, hint, retryAfterMs = 0 } = toSpoolwayError(thrown);
         if (fate === "stop" || fate === "reconnect") throw thrown;
         if (message !== why) this.#log.warn("room.join_failed", { room, error: message, hint });
-        this.#waiting.set(room, { dueMs: performance.now() + Math.max(everyMs, retryAfterMs), why: message });
+        // Unless the invite was taken back meanwhile.
+        if (this.#waiting.has(room))
+          this.#waiting.set(room, {
+            dueMs: performance.now() + Math.max(everyMs, retryAfterMs),
+            why: message,
+          });
       }
     }
   }

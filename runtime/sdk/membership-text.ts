@@ -7,16 +7,21 @@ const deeds: Readonly<Record<string, string>> = {
   invite: "was invited",
   ban: "was banned",
   knock: "asks to come in",
+  "leave after invite": "declined the invite",
+  "kick after invite": "was uninvited",
+  "kick after ban": "was unbanned",
 };
 
-/** `by`: undefined, or the same name, where it was their own doing. */
+/** `by`: undefined, or the same name, where it was their own doing. `was`: what they were before, where that is known. */
 export function membershipText(
   deed: string,
   who: string,
   by: string | undefined,
   why: string | undefined,
+  was?: unknown,
 ): string {
   const isOwn = by === undefined || by === who;
-  const did = deeds[deed === "leave" && !isOwn ? "kick" : deed] ?? deed;
+  const deedOf = deed === "leave" && !isOwn ? "kick" : deed;
+  const did = deeds[`${deedOf} after ${String(was)}`] ?? deeds[deedOf] ?? deed;
   return `${who} ${did}${isOwn ? "" : ` by ${by}`}${why === undefined ? "" : `: ${why}`}`;
 }

@@ -20,28 +20,31 @@ const hint =
 
 export class RoomBook {
   readonly #log: Context["log"];
-  readonly #rooms = new Map<string, RoomFacts>();
+  readonly #rooms = new Map<string, RoomFacts & { isLeft?: boolean }>();
 
   constructor({ log }: Pick<Context, "log">) {
     this.#log = log;
   }
 
   has(id: string): boolean {
-    return this.#rooms.has(id);
+    return this.#rooms.get(id)?.isLeft === false;
   }
 
   /** Warns of a room that is encrypted, once. */
   note(id: string, { isEncrypted, ...news }: RoomFacts): void {
-    const before = this.#rooms.get(id);
+    const before = this.has(id) ? this.#rooms.get(id) : undefined;
     const facts = Object.entries(news).filter(([, value]) => value !== undefined);
-    const now = { ...before, ...Object.fromEntries(facts), ...(isEncrypted === true && { isEncrypted }) };
+    const known = { ...before, ...Object.fromEntries(facts), isLeft: false };
+    const now: RoomFacts & { isLeft: boolean } = { ...known, ...(isEncrypted === true && { isEncrypted }) };
     this.#rooms.set(id, now);
     if (now.isEncrypted && !before?.isEncrypted)
       this.#log.warn("room.encrypted", { room: id, name: now.name, hint });
   }
 
+  /** What it was called stays known: events of its last moments are still to come. */
   left(id: string): void {
-    this.#rooms.delete(id);
+    const facts = this.#rooms.get(id);
+    if (facts !== undefined) this.#rooms.set(id, { ...facts, isLeft: true });
   }
 
   /** Throws not_supported for a room where what we send would not be encrypted. */
@@ -49,11 +52,11 @@ export class RoomBook {
     if (this.#rooms.get(id)?.isEncrypted) throw reject("the room is encrypted", "not_supported", { hint });
   }
 
-  /** Where an answer goes. A room of two without a name is a direct chat. */
+  /** Where an answer goes. A room of two without a name is a direct chat; one of which nothing is known is none. */
   conversation(id: string): NonNullable<Draft["conversation"]> {
-    const { name, alias, others = [], joined = 0, invited = 0 } = this.#rooms.get(id) ?? {};
+    const { name, alias, others = [], joined, invited = 0 } = this.#rooms.get(id) ?? {};
     const called = name || alias;
-    const isDirect = !called && joined + invited <= 2;
+    const isDirect = !called && joined !== undefined && joined + invited <= 2;
     return { id, type: isDirect ? "direct" : "group", name: called || others.join(", ") || undefined };
   }
 }

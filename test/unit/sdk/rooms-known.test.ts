@@ -80,6 +80,42 @@ test("a room is called by its name, its alias or who is there; encryption is tol
   for (const isEncrypted of [true, false, true]) book.note("r", { isEncrypted });
   expect(() => book.demandPlain("r")).toThrow("encrypted");
   expect(lines).toEqual([["room.encrypted", "r"]]);
+  expect(book.conversation("nothing is known of it")).toMatchObject({ type: "group" });
+});
+
+test("a room that we left is not ours, but still called as it was; when we come again it is as it is then", () => {
+  const book = new RoomBook(logged());
+  book.note("r", { name: "Team", joined: 2, isEncrypted: true });
+  book.left("r");
+  book.left("never known");
+  expect([book.has("r"), book.has("never known")]).toEqual([false, false]);
+  expect(book.conversation("r")).toEqual({ id: "r", type: "group", name: "Team" });
+  book.note("r", { others: ["@bob:x"], joined: 2 });
+  expect(book.has("r")).toBe(true);
+  expect(book.conversation("r")).toEqual({ id: "r", type: "direct", name: "@bob:x" });
+  book.demandPlain("r");
+});
+
+test("joining goes on until the signal, and an invite that is taken back meanwhile is forgotten", async () => {
+  const ending = new AbortController();
+  const tried: string[] = [];
+  const joins: Joins = new Joins(
+    logged(),
+    (room) => {
+      tried.push(room);
+      if (room === "late") ending.abort();
+      if (room !== "gone") return Promise.resolve();
+      joins.left(room, "@bob:x");
+      joins.want("late");
+      return Promise.reject(reject("no"));
+    },
+    [],
+  );
+  joins.want("gone");
+  await joins.keepJoining(ending.signal);
+  joins.want("gone");
+  await joins.run();
+  expect(tried).toEqual(["gone", "late", "gone"]);
 });
 
 test("text, and HTML beside it; only a plain text is cut", () => {
@@ -115,6 +151,10 @@ test("who came and went is a sentence", () => {
     membershipText("leave", "Bob", "Ada", "enough"),
     membershipText("invite", "Bob", "Ada", undefined),
     membershipText("odd", "Bob", undefined, undefined),
+    membershipText("leave", "Bob", "Bob", undefined, "invite"),
+    membershipText("leave", "Bob", "Ada", undefined, "invite"),
+    membershipText("leave", "Bob", "Ada", undefined, "ban"),
+    membershipText("leave", "Bob", "Ada", undefined, "join"),
   ];
   expect(said).toEqual([
     "Bob joined",
@@ -122,5 +162,9 @@ test("who came and went is a sentence", () => {
     "Bob was put out by Ada: enough",
     "Bob was invited by Ada",
     "Bob odd",
+    "Bob declined the invite",
+    "Bob was uninvited by Ada",
+    "Bob was unbanned by Ada",
+    "Bob was put out by Ada",
   ]);
 });
