@@ -14,6 +14,8 @@ export interface Session extends MatrixSession {
   now: string;
 }
 
+const isEdit = (content: object): boolean => textAt(content, "m.relates_to", "rel_type") === "m.replace";
+
 /** Undefined for what is none to us: what we sent (receipts have its ids), what was deleted already, changes of rooms and profiles. */
 export async function toDraft(
   { event, names }: Shown,
@@ -46,18 +48,22 @@ export async function toDraft(
       return { ...about, kind: "reaction", content: { reaction: textAt(content, "m.relates_to", "key") } };
     case "m.room.member": {
       const membership = textOf(content.membership) ?? "";
-      if (!ctx.config.membership || membership === unsigned.prev_content?.membership) return undefined;
+      const was = unsigned.prev_content?.membership;
+      if (!ctx.config.membership || membership === was) return undefined;
       const [who = "", by] = [state_key, sender].map((user) => names.get(user) ?? user);
-      const text = membershipText(membership, who, by, textOf(content.reason));
+      const text = membershipText(membership, who, by, textOf(content.reason), was);
       return { ...draft, kind: "membership", content: { text } };
     }
     case "m.sticker":
     case "m.room.message": {
-      const isEdit = textAt(content, "m.relates_to", "rel_type") === "m.replace";
-      if (!isEdit) return { ...draft, kind: "message", ...readContent(content, content, session) };
+      if (!isEdit(content)) return { ...draft, kind: "message", ...readContent(content, content, session) };
       const first = await api.find<MatrixEvent>(path`/client/v3/rooms/${room}/event/${platform_id}`);
-      if (first?.sender !== sender) return draft; // anybody can say that he edits another's message
-      const now = readContent(objectOf(content["m.new_content"]), first.content, session);
+      if (first?.unsigned?.redacted_because) return undefined;
+      const newContent = objectOf(content["m.new_content"]);
+      // Anybody can say that he edits another's message, or with nothing, or an edit: clients show none of these.
+      if (first?.sender !== sender || isEdit(first.content) || textOf(newContent.body) === undefined)
+        return draft;
+      const now = readContent(newContent, first.content, session);
       return { ...about, kind: "edit", platform_id, ...now };
     }
   }

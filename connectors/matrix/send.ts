@@ -6,11 +6,15 @@ import type { Session } from "./events.ts";
 
 type Put = [where: string, content: object];
 const typingMs = 30_000;
+const roomHint = "Take conversation_id from an event of the room: it begins with an exclamation mark.";
 
 export async function send(session: Session, message: Outgoing, ctx: SendContext): Promise<SendResult> {
   const { api, rooms } = session;
-  rooms.demandPlain(message.conversation_id);
-  const room = path`/client/v3/rooms/${message.conversation_id}`;
+  const { conversation_id: id } = message;
+  if (!id.startsWith("!"))
+    throw reject(`${id} is not the id of a room`, "invalid_target", { hint: roomHint });
+  rooms.demandPlain(id);
+  const room = path`/client/v3/rooms/${id}`;
   const ids: string[] = [];
   for (const [where, json] of await putsOf(session, message, ctx)) {
     const { event_id } = await api.call<{ event_id?: string }>("PUT", room + where, {
@@ -35,6 +39,7 @@ async function putsOf(
     throw reject(`${action} needs target.platform_id`, "invalid_message");
   if (action === "delete") return [[path`/redact/${about ?? ""}/${id}`, {}]];
   const relate = (relation: object): object => ({ "m.relates_to": { event_id: about, ...relation } });
+  if (action === "react" && !key) throw reject("react needs reaction", "invalid_message");
   if (action === "react") return [[path`/send/m.reaction/${id}`, relate({ rel_type: "m.annotation", key })]];
   const contents = await writeContents(message, api, ctx, config.notice ? "m.notice" : "m.text");
   const [first, ...more] = contents;
@@ -48,5 +53,6 @@ async function putsOf(
     ...relate({ rel_type: "m.replace" }),
   };
   const events = action === "edit" ? [edit] : contents;
-  return events.map((content, n) => [path`/send/m.room.message/${n === 0 ? id : `${id}.${n}`}`, content]);
+  // No message's id has a ~: with anything else a part could have the transaction of another message, which would then never be sent.
+  return events.map((content, n) => [path`/send/m.room.message/${n === 0 ? id : `${id}~${n}`}`, content]);
 }

@@ -14,7 +14,9 @@ import { fileBody, fileName } from "./upload.ts";
 
 /** Of an event of 65536 bytes, which has more in it than the text. */
 const maxTextBytes = 60_000;
-const userIds = /@[\w.=/+-]+:[\w.-]+\w(:\d+)?/g;
+const userIds = /(?<![\w.])@[\w.=/+-]+:[\w.-]+\w(:\d+)?/g;
+/** Only these signs, as the specification wants it: others could make another path of the API of it. */
+const mxcUrl = /^mxc:\/\/([\w.:[\]-]*[\w\]])\/([\w-]+)$/;
 
 type Said = Pick<Draft, "thread_id" | "reply_to" | "mentions_me" | "content">;
 export type Content = Record<string, unknown> & { body: string };
@@ -24,9 +26,9 @@ export function readContent(content: object, first: object, { me, api, ctx }: Ma
   const about = objectOf(objectOf(first)["m.relates_to"]);
   const reply_to = about.is_falling_back === true ? undefined : textAt(about, "m.in_reply_to", "event_id");
   const body = textAt(content, "body") ?? "";
-  const file = fileIn(content, ctx, api);
-  // Older clients quote in the text what they answer; a file without a caption has its name there.
-  const bare = reply_to === undefined ? body : body.replace(/^(> .*\n)+\n/, "");
+  const file = fileIn(content, me, ctx, api);
+  // Older clients quote in the text what they answer, and whom; other quotes are the sender's own. A file without a caption has its name there.
+  const bare = reply_to === undefined ? body : body.replace(/^> (?:\* )?<@.*\n(?:> .*\n)*\n/, "");
   const words = file !== undefined && body === file.name ? "" : bare;
   const named = objectOf(content)["m.mentions"];
   const isNamed = (): boolean => mentions(words.toLowerCase(), me.slice(1, me.indexOf(":")).toLowerCase());
@@ -40,12 +42,16 @@ export function readContent(content: object, first: object, { me, api, ctx }: Ma
   };
 }
 
-/** Its bytes come from our homeserver, which may have to fetch them from another one. */
-function fileIn(content: object, ctx: MatrixSession["ctx"], api: JsonApi) {
-  const [mxc, server = "", id = ""] = /^mxc:\/\/([^/]+)\/([^/]+)$/.exec(textAt(content, "url") ?? "") ?? [];
+/** Its bytes come from our homeserver, which may have to fetch them from another one. One that is encrypted, as when it is forwarded from an encrypted room, is left out. */
+function fileIn(content: object, me: string, ctx: MatrixSession["ctx"], api: JsonApi) {
+  const locked = textAt(content, "file", "url");
+  const [mxc, server = "", id = ""] = mxcUrl.exec(locked ?? textAt(content, "url") ?? "") ?? [];
   if (mxc === undefined) return undefined;
   const info = objectOf(objectOf(content).info);
   const name = textAt(content, "filename") ?? textAt(content, "body") ?? id;
+  if (locked !== undefined) return { name, url: mxc, omitted: "unavailable" };
+  // What our homeserver keeps itself comes later, where it does not come now.
+  const isGone = server === me.slice(me.indexOf(":") + 1) ? undefined : isElsewhere;
   const described = {
     name,
     size: countOf(info.size),
@@ -53,7 +59,10 @@ function fileIn(content: object, ctx: MatrixSession["ctx"], api: JsonApi) {
     headers: api.headers,
   };
   const url = api.url(path`/client/v1/media/download/${server}/${id}`);
-  return { ...remoteFile(ctx, { ...described, url, isGone: isElsewhere, redirect: "follow" }), url: mxc };
+  return {
+    ...remoteFile(ctx, { ...described, url, ...(isGone && { isGone }), redirect: "follow" }),
+    url: mxc,
+  };
 }
 
 /** The contents of the events that a message becomes: the text, in as many as it needs, then the files, which are all uploaded now. */

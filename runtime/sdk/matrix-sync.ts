@@ -1,10 +1,10 @@
 // spoolway/sdk/matrix-sync: what the /sync of a Matrix homeserver says, for anything that speaks the client-server API (https://spec.matrix.org/latest/client-server-api/):
 // the rooms and what we know of them, and what happened in each since a token, in order and without gaps.
-import type { Context } from "../sdk.ts";
+import { type Context, reconnect } from "../sdk.ts";
 import { type JsonApi, path } from "./http-api.ts";
 import type { Joins } from "./joins.ts";
 import type { RoomBook } from "./room-book.ts";
-import { textAt } from "./untrusted.ts";
+import { textAt, textOf } from "./untrusted.ts";
 
 export interface MatrixSession {
   ctx: Pick<Context, "log" | "fetch">;
@@ -84,8 +84,8 @@ const types = [
 const members = { lazy_load_members: true, include_redundant_members: true };
 const none = { not_types: ["*"] };
 
-/** What is new since the token: at once, or as soon as something happens within `timeout` milliseconds. */
-export function readNews(
+/** What is new since the token: at once, or as soon as something happens within `timeout` milliseconds. Throws reconnect for an answer that is none: its token would be kept for ever. */
+export async function readNews(
   api: JsonApi,
   since: string | undefined,
   limit: number,
@@ -97,8 +97,17 @@ export function readNews(
     presence: none,
     account_data: none,
   };
-  return api.read("/client/v3/sync", { since, timeout, filter: JSON.stringify(filter) });
+  const asked = { since, timeout, filter: JSON.stringify(filter) };
+  const news = await api.read<News | undefined>("/client/v3/sync", asked);
+  if (news === undefined || textOf(news.next_batch) === undefined)
+    throw reconnect("the answer to /sync has no next_batch");
+  return news;
 }
+
+/** Who leaves has no name in that event. */
+const nameIn = (content: MatrixEvent["content"], unsigned: MatrixEvent["unsigned"]): string | undefined =>
+  textAt(content, "displayname") ??
+  (content.membership === "join" ? undefined : textAt(unsigned, "prev_content", "displayname"));
 
 const isOf = (user: string) => (one: MatrixEvent) => one.type === "m.room.member" && one.state_key === user;
 const before = ({ unsigned }: MatrixEvent): unknown => unsigned?.prev_content?.membership;
@@ -159,7 +168,7 @@ export async function* timeline(
   const show = function* ({ chunk, state = [] }: Messages): Generator<Shown> {
     const who = [...state, ...chunk].filter(({ type }) => type === "m.room.member");
     const names = new Map(
-      who.map(({ state_key = "", content }) => [state_key, textAt(content, "displayname")]),
+      who.map(({ state_key = "", content, unsigned }) => [state_key, nameIn(content, unsigned)]),
     );
     for (const event of chunk) if ((isIn ||= isUs(event))) yield { event, names };
   };

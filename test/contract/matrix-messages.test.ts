@@ -1,35 +1,8 @@
 // What only Matrix has, about messages: files and formats, edits of others, media that is gone, events that somebody made up, a login that ends.
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { type Bus, startBus } from "../helpers/bus.ts";
-import { atEnd } from "../helpers/children.ts";
-import { MatrixHomeserver } from "../helpers/servers/matrixHomeserver.ts";
 import type { Content } from "../helpers/servers/matrixRooms.ts";
-
-const [ada, bob, bot] = ["@ada:test", "@bob:test", "@bot:test"];
-const room = "!dev:test";
-const name = "matrix";
-
-async function open(entry: object = {}): Promise<{ server: MatrixHomeserver; bus: Bus; token: string }> {
-  const server = new MatrixHomeserver();
-  await server.start();
-  atEnd(() => server.stop());
-  server.rooms.create("dev", [ada, bob, bot], { name: "Development" });
-  const token = server.logIn("bot", "BUS");
-  const settings = {
-    homeserver: server.url,
-    access_token: token,
-    poll_s: 1,
-    runtime: { sync_every: "50ms" },
-  };
-  return {
-    server,
-    token,
-    bus: await startBus({ connectors: [{ name, type: "matrix", ...settings, ...entry }] }),
-  };
-}
-
-const text = (body: unknown, more: Content = {}): Content => ({ msgtype: "m.text", body, ...more });
+import { ada, bob, bot, name, openMatrix as open, room, sentIn, text } from "./matrix-case.ts";
 
 test("text and files of one message are one event each, in order and in their thread, with ids of their own", async () => {
   const { server, bus } = await open();
@@ -50,7 +23,7 @@ test("text and files of one message are one event each, in order and in their th
     .room(room)
     .events.filter(({ event }) => event.sender === bot && event.type === "m.room.message");
   expect(sent.map(({ event }) => event.event_id)).toEqual(receipt.platform_ids);
-  expect(sent.map(({ txn }) => txn?.id)).toEqual(["m-1", "m-1.1", "m-1.2"]);
+  expect(sent.map(({ txn }) => txn?.id)).toEqual(["m-1", "m-1~1", "m-1~2"]);
   expect(sent.map(({ event }) => [event.content.msgtype, event.content.body])).toEqual([
     ["m.text", "look"],
     ["m.image", "a.png"],
@@ -93,6 +66,9 @@ test("markdown and HTML go out beside a plain text, and who is named is mentione
     body: "one\n\ntwo & three",
     formatted_body: "<p>one</p><p>two &amp; <i>three</i></p>",
   });
+  expect(await send("plain", "git@example.org:a/b.git is no user")).toMatchObject({
+    "m.mentions": { user_ids: [] },
+  });
   expect(await send("plain", "/me waves")).toMatchObject({ msgtype: "m.emote", body: "waves" });
   const large = bus.send(name, { conversation_id: room, format: "html", text: "<b>x</b>".repeat(20_000) });
   expect(await bus.waitForDeadLetter(name, large)).toMatchObject({ code: "too_large" });
@@ -104,6 +80,12 @@ test("what clients write besides plain text: answers with a quote, captions, emo
   const answers = { "m.relates_to": { "m.in_reply_to": { event_id: question } } };
   server.say(bob, room, text("> <@ada:test> question\n> more\n\nan answer", answers));
   expect(await bus.waitForEvent("an answer")).toMatchObject({ reply_to: question, mentions_me: false });
+  server.say(bob, room, text("> * <@ada:test> question\n\nanother answer", answers));
+  await bus.waitForEvent("another answer");
+  // A quote that names nobody is the sender's own.
+  const own = "> what they said\n\nis wrong";
+  server.say(bob, room, text(own, answers));
+  expect(await bus.waitForEvent(own)).toMatchObject({ reply_to: question });
   server.say(bob, room, { msgtype: "m.emote", body: "waves" });
   await bus.waitForEvent("/me waves");
   server.say(bob, room, { msgtype: "m.notice", body: "built" });
@@ -159,6 +141,22 @@ test("an edit is one only by the author of the message, and it stays in its thre
     { kind: "event", raw: { sender: bob } },
   ]);
   expect(bus.events("forged")).toEqual([]);
+  // Nor is one without a new text, or of what is an edit itself; and what was deleted is not told by its edits.
+  const replaces = (event_id: string): Content => ({ "m.relates_to": { rel_type: "m.replace", event_id } });
+  server.say(ada, room, text("* nothing", replaces(said.event.event_id)));
+  const again = server.say(ada, room, edit("second")).event.event_id;
+  server.say(ada, room, text("* third", { "m.new_content": text("third"), ...replaces(again) }));
+  const slip = server.say(ada, room, text("the password")).event.event_id;
+  await bus.waitForEvent("the password");
+  await bus.stop();
+  server.say(ada, room, text("* secret", { "m.new_content": text("secret"), ...replaces(slip) }));
+  server.rooms.redact(server.rooms.room(room), ada, slip, {});
+  await bus.start();
+  await bus.waitForEvent((one) => one.kind === "delete");
+  const edits = bus.events((one) => one.kind === "edit").map((one) => one.content?.text);
+  expect(edits).toEqual(["first", "second"]);
+  expect(bus.events((one) => one.kind === "event" && one.sender?.id === ada)).toHaveLength(2);
+  expect(JSON.stringify(bus.events())).not.toContain("secret");
 });
 
 test("a file that is gone, or lies on a server that is, leaves the event without it, and what comes after it arrives", async () => {
@@ -177,9 +175,30 @@ test("a file that is gone, or lies on a server that is, leaves the event without
   ]);
 });
 
+test("a file that was forwarded from an encrypted room is named and left out; an address that walks is none", async () => {
+  const { server, bus } = await open();
+  const file = { url: "mxc://test/locked", key: { alg: "A256CTR" }, iv: "x", hashes: {}, v: "v2" };
+  server.say(ada, room, { msgtype: "m.image", body: "a.png", file });
+  const walks = [
+    "mxc://../config",
+    "mxc://test/..",
+    "mxc://./x",
+    "mxc://test/%2e%2e",
+    "mxc://test/a?b",
+    "file:///x",
+  ];
+  for (const url of walks) server.say(ada, room, { msgtype: "m.file", body: url, url });
+  server.say(ada, room, text("after"));
+  await bus.waitForEvent("after");
+  const [locked, ...others] = bus.events().map((one) => one.content?.attachments);
+  expect(locked).toEqual([{ name: "a.png", url: "mxc://test/locked", omitted: "unavailable" }]);
+  expect(others).toEqual([...walks, "after"].map(() => undefined));
+  expect(server.asked.filter((asked) => asked.startsWith("GET media"))).toEqual([]);
+});
+
 test("events that somebody made up stop nothing", async () => {
   const { server, bus } = await open({ membership: true });
-  const odd: unknown[] = [7, null, {}, [], "", "x".repeat(9000)];
+  const odd: unknown[] = [7, null, {}, [], "", "x".repeat(8000)];
   for (const value of odd) {
     const content = {
       body: value,
@@ -213,4 +232,68 @@ test("a login that ends stops it, says what to do, and the token is nowhere to b
   expect(status.user_action).toContain("Log in anew");
   expect(status.error?.message).toContain("M_UNKNOWN_TOKEN");
   expect(bus.logs() + JSON.stringify(bus.events()) + JSON.stringify(status)).not.toContain(token);
+});
+
+test("the parts of a message have transactions that no other message can have", async () => {
+  const { server, bus } = await open();
+  const long = ["a", "b", "c"].map((letter) => letter.repeat(50_000)).join("\n");
+  const message = { conversation_id: room, reply_to: server.say(ada, room, text("?")).event.event_id };
+  await bus.waitForReceipt(name, bus.send(name, { ...message, id: "job", text: long, subject: "news" }));
+  for (const id of ["job.1", "job-1", "job+1", "job=1"])
+    await bus.waitForReceipt(name, bus.send(name, { conversation_id: room, id, text: id }));
+  const sent = sentIn(server);
+  expect(sent.map(({ body }) => String(body).slice(0, 5))).toEqual([
+    ...["news\n", "bbbbb", "ccccc", "job.1", "job-1", "job+1", "job=1"],
+  ]);
+  expect(sent.map((one) => "m.relates_to" in one)).toEqual([true, ...Array<boolean>(6).fill(false)]);
+});
+
+test("files go out as what they are, also in an edit; stickers come in as files", async () => {
+  const { server, bus } = await open();
+  const files = ["a.png", "b.mp3", "c.mp4", "d.unknown"];
+  for (const file of files) bus.drop(name, Buffer.from(file), file);
+  const attachments = files.map((path) => ({ path }));
+  await bus.waitForReceipt(name, bus.send(name, { conversation_id: room, attachments }));
+  expect(sentIn(server).map(({ msgtype, info }) => [msgtype, (info as Content).mimetype])).toEqual([
+    ["m.image", "image/png"],
+    ["m.audio", "audio/mpeg"],
+    ["m.video", "video/mp4"],
+    ["m.file", "application/octet-stream"],
+  ]);
+  const url = server.media.add(Buffer.from("pixels"));
+  server.say(ada, room, { body: "a cat", url, info: { mimetype: "image/png" } }, "m.sticker");
+  const event = await bus.waitForEvent((one) => one.content?.attachments !== undefined);
+  expect(event).toMatchObject({
+    kind: "message",
+    content: { text: "", attachments: [{ name: "a cat", size: 6 }] },
+  });
+  // Types of others' own are nothing to us.
+  server.say(ada, room, { body: "?" }, "org.example.custom");
+  server.say(ada, room, text("after"));
+  await bus.waitForEvent("after");
+  expect(bus.events()).toHaveLength(2);
+});
+
+test("what cannot be sent says what is missing", async () => {
+  const { server, bus } = await open();
+  const target = { platform_id: server.say(ada, room, text("hello")).event.event_id };
+  const refusal = async (message: object) => {
+    const { code, error, hint } = await bus.waitForDeadLetter(
+      name,
+      bus.send(name, { conversation_id: room, ...message }),
+    );
+    return [code, error, hint].join(" | ");
+  };
+  expect(await refusal({ conversation_id: "#dev:test", text: "hi" })).toMatch(
+    /invalid_target .* Take conversation_id/,
+  );
+  expect(await refusal({ conversation_id: "..", text: "hi" })).toMatch(/invalid_target/);
+  expect(await refusal({ action: "react", target })).toMatch(/invalid_message \| react needs reaction/);
+  expect(await refusal({ action: "delete" })).toMatch(/delete needs target/);
+  expect(await refusal({ text: " " })).toMatch(/neither text nor attachments/);
+  expect(await refusal({ action: "edit", target, text: "x\n".repeat(40_000) })).toMatch(/too_large/);
+  expect(await refusal({ action: "edit", target })).toMatch(/neither text nor attachments/);
+  expect(await refusal({ action: "react", target: { platform_id: "$nothing" }, reaction: "x" })).toMatch(
+    /unknown event/,
+  );
 });

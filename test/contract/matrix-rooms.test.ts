@@ -115,14 +115,55 @@ test("rooms of the config are joined, by alias too; one that refuses is logged a
 
 test("put out of a room: logged, and a drop for it is a dead letter with the homeserver's words", async () => {
   const { server, bus } = await open({ membership: true });
-  server.rooms.setMember(server.rooms.room("!dev:test"), ada, bot, "leave", { reason: "enough" });
-  const event = await bus.waitForEvent((one) => one.kind === "membership");
-  expect(event.content?.text).toBe("Bot was put out by Ada: enough");
+  const dev = server.rooms.room("!dev:test");
+  // In one answer, since nothing is awaited between them: of both is still known where it was.
+  say(server, "last words");
+  server.rooms.setMember(dev, ada, bot, "leave", { reason: "enough" });
+  const conversation = { id: dev.id, type: "group", name: "Development" };
+  expect(await bus.waitForEvent("last words")).toMatchObject({ conversation });
+  expect(await bus.waitForEvent("Bot was put out by Ada: enough")).toMatchObject({ conversation });
   expect(bus.logs()).toContain('"event":"room.left","room":"!dev:test","by":"@ada:test"');
   const id = bus.send(name, { conversation_id: "!dev:test", text: "still there?" });
   const dead = await bus.waitForDeadLetter(name, id);
   expect(dead.error).toContain("M_FORBIDDEN: User @bot:test not in room !dev:test");
   expect(dead.hint).toContain("Invite the account");
+});
+
+test("who comes and goes is told in words, with the names of those who have left", async () => {
+  const { server, bus } = await open({ membership: true });
+  const dev = server.rooms.room("!dev:test");
+  const deeds: Array<[by: string, membership: string]> = [
+    [ada, "invite"],
+    [ada, "leave"],
+    [ada, "invite"],
+    [bob, "leave"],
+    [ada, "ban"],
+    [ada, "leave"],
+    [bob, "knock"],
+    [bob, "join"],
+    [bob, "leave"],
+  ];
+  for (const [by, membership] of deeds) server.rooms.setMember(dev, by, bob, membership);
+  await bus.waitForEvent("Bob left");
+  expect(textsOf(bus.events())).toEqual([
+    ...[
+      "Bob was invited by Ada",
+      "Bob was uninvited by Ada",
+      "Bob was invited by Ada",
+      "Bob declined the invite",
+    ],
+    ...["Bob was banned by Ada", "Bob was unbanned by Ada", "Bob asks to come in", "Bob joined", "Bob left"],
+  ]);
+});
+
+test("what was said in a room until we were put out of it, while away, comes with the room's id alone", async () => {
+  const { server, bus } = await open();
+  await bus.stop();
+  say(server, "last words");
+  server.rooms.setMember(server.rooms.room("!dev:test"), ada, bot, "leave");
+  await bus.start();
+  const { conversation } = await bus.waitForEvent("last words");
+  expect(conversation).toEqual({ id: "!dev:test", type: "group" });
 });
 
 test("an encrypted room is reported, what is said there is an event without text of its own, and nothing is sent there in the clear", async () => {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { MatrixMedia } from "./matrixMedia.ts";
-import { type Content, MatrixRooms, Refused, type Stored } from "./matrixRooms.ts";
+import { checkContent, type Content, MatrixRooms, Refused, seenBy, type Stored } from "./matrixRooms.ts";
 import { type Login, MatrixSync } from "./matrixSync.ts";
 
 type Answer = object | "answered";
@@ -36,6 +36,13 @@ export class MatrixHomeserver {
   /** Sends that came although they should not have yet. */
   early = 0;
   swallows = false;
+  /** Method and path of each request with a token. */
+  readonly asked: string[] = [];
+  /** Rooms whose servers answer nobody: who joins waits. */
+  readonly deadRooms = new Set<string>();
+  /** What is answered instead to some requests ("GET client/v3/sync"), as by a proxy that stands before it. */
+  instead: (asked: string) => { status: number; headers?: Record<string, string>; body: string } | undefined =
+    () => undefined;
   #waitUntil = 0;
   #isFrozen = false;
   #port = 0;
@@ -105,6 +112,8 @@ export class MatrixHomeserver {
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     const url = new URL(request.url ?? "/", "http://test");
+    const canned = this.instead(`${request.method} ${url.pathname.replace(/^\/_matrix\//, "")}`);
+    if (canned !== undefined) return void response.writeHead(canned.status, canned.headers).end(canned.body);
     try {
       const login = this.#loginOf(request);
       const asked = { login, query: url.searchParams, request, response, gone: gone.signal };
@@ -143,28 +152,29 @@ export class MatrixHomeserver {
   async #answer(method: string, [root, api, version, ...rest]: string[], asked: Asked): Promise<Answer> {
     const { login, query, request, response, gone } = asked;
     const [what = "", a = "", b = "", c = "", d = ""] = rest;
+    this.asked.push([method, ...rest].join(" "));
     const known = parameters[b === "messages" ? b : what === "media" ? a : what] ?? [];
     const odd = [...query.keys()].find((key) => !known.includes(key));
     if (odd !== undefined) throw new Refused(400, "M_INVALID_PARAM", `unknown parameter ${odd}`);
-    const route = [method, root, api, version, what, what === "rooms" ? b : what === "media" ? a : ""]
-      .filter(Boolean)
-      .join(" ");
+    const more = what === "rooms" ? b : what === "media" || what === "account" ? a : "";
+    const route = [method, root, api, version, what, more].filter(Boolean).join(" ");
     switch (route) {
-      case "GET _matrix client v3 account":
+      case "GET _matrix client v3 account whoami":
         return { user_id: login.user, device_id: login.device, is_guest: false };
       case "GET _matrix client v3 sync":
         return this.sync.sync(login, query, gone);
       case "POST _matrix client v3 join":
         await objectIn(request);
+        if (this.deadRooms.has(a)) return await new Promise<never>(() => undefined);
         return { room_id: this.rooms.join(login.user, a).id };
       case "GET _matrix client v3 rooms messages":
         return this.sync.messages(login, a, query);
       case "GET _matrix client v3 rooms event":
-        return this.rooms.event(this.rooms.joined(login.user, a), c).event;
+        return seenBy(login.device, this.rooms.event(this.rooms.joined(login.user, a), c));
       case "PUT _matrix client v3 rooms send":
-        return this.#once(asked, c, d, (content, txn) => this.#send(login.user, a, c, content, txn));
+        return this.#once(asked, a, d, (content, txn) => this.#send(login.user, a, c, content, txn));
       case "PUT _matrix client v3 rooms redact":
-        return this.#once(asked, `redact ${c}`, d, (content, txn) =>
+        return this.#once(asked, a, d, (content, txn) =>
           this.rooms.redact(this.rooms.joined(login.user, a), login.user, c, content, txn),
         );
       case "PUT _matrix client v3 rooms typing":
@@ -178,10 +188,10 @@ export class MatrixHomeserver {
     }
   }
 
-  /** The same transaction of the same login is the same event. */
+  /** The same transaction of the same login in the same room is the same event, whatever it was to be: so does Synapse. */
   async #once(
     { login, request }: Asked,
-    what: string,
+    room: string,
     id: string,
     send: (content: Content, txn: NonNullable<Stored["txn"]>) => Stored,
   ): Promise<object> {
@@ -192,7 +202,7 @@ export class MatrixHomeserver {
       throw new Refused(429, "M_LIMIT_EXCEEDED", "Too Many Requests");
     }
     this.#isWarned = false;
-    const key = [login.device, request.url, what, id].join(" ");
+    const key = [login.device, room, id].join(" ");
     const known = this.#transactions.get(key);
     if (known !== undefined) return known;
     const answer = { event_id: send(content, { device: login.device, id }).event.event_id };
@@ -214,6 +224,7 @@ export class MatrixHomeserver {
       (typeof content.msgtype !== "string" || typeof content.body !== "string")
     )
       throw new Refused(400, "M_BAD_JSON", "m.room.message needs msgtype and body");
+    checkContent(content);
     const about = (content["m.relates_to"] ?? {}) as { rel_type?: string; event_id?: string; key?: string };
     if (about.event_id !== undefined) this.#checkRelation(user, roomId, about);
     return this.rooms.add(room, user, type, content, undefined, txn);
@@ -225,7 +236,8 @@ export class MatrixHomeserver {
     about: { rel_type?: string; event_id?: string; key?: string },
   ): void {
     const room = this.rooms.joined(user, roomId);
-    const target = this.rooms.event(room, about.event_id ?? "");
+    const target = room.events.find(({ event }) => event.event_id === about.event_id);
+    if (target === undefined) throw new Refused(400, "M_UNKNOWN", "Can't send relation to unknown event");
     const isRelated = "m.relates_to" in target.event.content;
     if (
       about.rel_type === "m.thread" &&
@@ -237,6 +249,8 @@ export class MatrixHomeserver {
       event.type === "m.reaction" &&
       event.sender === user &&
       isSameAnnotation(event.content["m.relates_to"], about);
+    if (about.rel_type === "m.annotation" && typeof about.key !== "string")
+      throw new Refused(400, "M_UNKNOWN", "Missing aggregation key");
     if (about.rel_type === "m.annotation" && room.events.some(isSame))
       throw new Refused(400, "M_DUPLICATE_ANNOTATION", "Can't send same reaction twice");
   }

@@ -26,6 +26,9 @@ export interface Stored {
   redactedBy?: ClientEvent;
 }
 
+/** With the hashes, the signature and the references to earlier events, which clients do not see, 65536. */
+const maxEventBytes = 65_536 - 2500;
+
 /** A refusal of the API: a status, and the body of the error. */
 export class Refused extends Error {
   readonly status: number;
@@ -113,7 +116,9 @@ export class MatrixRooms extends EventEmitter {
 
   setMember(room: MatrixRoom, by: string, user: string, membership: string, more: Content = {}): Stored {
     const displayname = user.slice(1, user.indexOf(":")).replace(/^./, (letter) => letter.toUpperCase());
-    return this.add(room, by, "m.room.member", { membership, displayname, ...more }, user);
+    // Who leaves has no name in that event.
+    const profile = ["leave", "ban"].includes(membership) ? {} : { displayname };
+    return this.add(room, by, "m.room.member", { membership, ...profile, ...more }, user);
   }
 
   /** Joins as the rules of the room allow. */
@@ -147,7 +152,7 @@ export class MatrixRooms extends EventEmitter {
       room_id: room.id,
       ...(stateKey === undefined ? {} : { state_key: stateKey }),
     };
-    if (Buffer.byteLength(JSON.stringify(event)) > 65_536)
+    if (Buffer.byteLength(JSON.stringify(event)) > maxEventBytes)
       throw new Refused(413, "M_TOO_LARGE", "event too large");
     const stored: Stored = { at, event, ...(txn && { txn }), ...(prevContent && { prevContent }) };
     room.events.push(stored);
@@ -186,4 +191,19 @@ export function seenBy(device: string, { event, txn, prevContent, redactedBy }: 
     ...(redactedBy && { redacted_because: redactedBy }),
   };
   return { ...event, unsigned };
+}
+
+/** What canonical JSON cannot hold, and mentions that are none. */
+export function checkContent(value: unknown, key = ""): void {
+  if (typeof value === "number" && !Number.isSafeInteger(value))
+    throw new Refused(400, "M_BAD_JSON", "Bad JSON value: float");
+  if (typeof value === "string" && !value.isWellFormed())
+    throw new Refused(400, "M_BAD_JSON", "Event JSON is not valid unicode");
+  if (typeof value !== "object" || value === null) return;
+  if (key === "m.mentions") {
+    const { user_ids: users = [], room = false } = value as { user_ids?: unknown; room?: unknown };
+    if (!Array.isArray(users) || users.some((user) => typeof user !== "string") || typeof room !== "boolean")
+      throw new Refused(400, "M_BAD_JSON", "m.mentions is not valid");
+  }
+  for (const [inner, one] of Object.entries(value)) checkContent(one, inner);
 }

@@ -151,6 +151,8 @@ export class MatrixSync {
     const fresh = room.events.filter(({ at, event }) => at > from || isNew || this.again.has(event.event_id));
     if (fresh.length === 0) return undefined;
     const { stored, ...timeline } = this.#timeline(fresh, device, filter);
+    // As Synapse has it, where there was nothing for us yet.
+    if (isNew && from !== -1) timeline.limited = true;
     const start = placeOf(timeline.prev_batch, Infinity);
     const changed = room.events.filter(
       ({ at, event }) => event.state_key !== undefined && at <= start && (at > from || isNew),
