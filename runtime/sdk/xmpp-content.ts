@@ -4,12 +4,13 @@ import { splitText, utf8Bytes } from "./split.ts";
 import type { Build, Stanza } from "./xmpp.ts";
 
 const maxTextBytes = 50_000;
+const hints = "urn:xmpp:hints";
 const noFilesHint = "Put the file somewhere and send its address.";
 const noTargetHint = "In a room, only what is among the last 100 messages of its archive is found.";
 
 /**
  * The children of each stanza that the message becomes. `nameOf` says what another message is called there: in a room, by the room. Throws not_supported for attachments,
- * invalid_message when there is no text, unknown_target, and too_large for a correction that needs two stanzas.
+ * invalid_message when there is no text or no target, unknown_target, and too_large for a correction that needs two stanzas.
  */
 export async function contentsOf<S extends Stanza>(
   message: Outgoing,
@@ -19,7 +20,14 @@ export async function contentsOf<S extends Stanza>(
   const { action, target: { platform_id: about = "" } = {}, text = "" } = message;
   if ((message.attachments ?? []).length > 0)
     throw reject("XMPP attachments are not supported", "not_supported", { hint: noFilesHint });
-  if (action === "typing") return [[xml("composing", { xmlns: "http://jabber.org/protocol/chatstates" })]];
+  if (action === "typing")
+    return [
+      [
+        xml("composing", { xmlns: "http://jabber.org/protocol/chatstates" }),
+        xml("no-store", { xmlns: hints }),
+      ],
+    ];
+  if (action !== "message" && about === "") throw reject(`${action}: there is no target`, "invalid_message");
   if (action === "react" || action === "delete") {
     const id = await nameOf(about);
     if (id === undefined)
@@ -27,11 +35,11 @@ export async function contentsOf<S extends Stanza>(
     const reactions = xml(
       "reactions",
       { xmlns: "urn:xmpp:reactions:0", id },
-      xml("reaction", {}, message.reaction),
+      message.reaction ? xml("reaction", {}, message.reaction) : undefined, // none: it is taken back
     );
     const retract = xml("retract", { xmlns: "urn:xmpp:message-retract:1", id });
     // Archives leave out what has no text, unless they are asked.
-    return [[action === "react" ? reactions : retract, xml("store", { xmlns: "urn:xmpp:hints" })]];
+    return [[action === "react" ? reactions : retract, xml("store", { xmlns: hints })]];
   }
   const parts = splitText(text, maxTextBytes, escapedBytes);
   if (parts.length === 0) throw reject("the message has no text", "invalid_message");

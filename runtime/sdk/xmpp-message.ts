@@ -1,5 +1,6 @@
 // spoolway/sdk/xmpp-message: a message stanza as an event: who said what where, live, told again, or from an archive, under the same key.
 import type { Draft } from "../draft.ts";
+import { fingerprint } from "./fingerprint.ts";
 import { isoTime } from "./iso-time.ts";
 import { mentions } from "./mentions.ts";
 import { bareOf, occupantOf, resourceOf, type Stanza, wordsOf } from "./xmpp.ts";
@@ -22,6 +23,7 @@ const abouts = [
   { kind: "reaction", name: "reactions", xmlns: "urn:xmpp:reactions:0" },
   { kind: "delete", name: "retract", xmlns: "urn:xmpp:message-retract:1" },
 ] as const;
+const mucUser = "http://jabber.org/protocol/muc#user";
 const stanzaIds = "urn:xmpp:sid:0";
 const namesMax = 1000;
 
@@ -34,14 +36,15 @@ export class XmppMessages {
     this.#self = self;
   }
 
-  /** Whether it is said in a room, and whether we said it. */
-  origin(stanza: Stanza): { isRoom: boolean; isSelf: boolean; id: string | undefined } {
+  /** Whether it is said in a room, whether we said it, and what its author calls it: a room may call it otherwise. */
+  origin(stanza: Stanza): { isRoom: boolean; isSelf: boolean; id: string | undefined; ids: string[] } {
     // Anybody can call what he sends us said in a room.
     const isRoom = stanza.attrs.type === "groupchat" && this.#self.isRoom(bareOf(stanza.attrs.from));
     const isSelf = isRoom
       ? this.#self.isSelfInRoom(stanza)
       : bareOf(stanza.attrs.from ?? this.#self.jid) === this.#self.jid;
-    return { isRoom, isSelf, id: stanza.attrs.id ?? stanza.getChild("origin-id", stanzaIds)?.attrs.id };
+    const ids = [stanza, stanza.getChild("origin-id", stanzaIds)].flatMap((one) => one?.attrs.id ?? []);
+    return { isRoom, isSelf, id: ids[0], ids };
   }
 
   /** The event; undefined where it says nothing to people. */
@@ -52,6 +55,8 @@ export class XmppMessages {
     const body = stanza.getChildText("body");
     const kind = type === "error" ? "event" : (about?.kind ?? "message");
     if ((body === null && kind === "message") || (kind === "receipt" && isSelf)) return undefined;
+    // A server may put it into words.
+    if (kind === "message" && stanza.getChild("x", mucUser)?.getChild("invite")) return undefined;
     const archive = isRoom ? bareOf(from) : this.#self.jid;
     const archiveId = archived?.id ?? this.#archiveIdOf(stanza, archive);
     if (isRoom && id && archiveId) this.#remember(archiveId, id);
@@ -65,7 +70,10 @@ export class XmppMessages {
     const text = type === "error" ? wordsOf(stanza) : textOf(stanza, body, reply);
     return {
       kind,
-      key: isSelf && !isRoom && id ? [conversation, "self", id] : keyOf(archive, archiveId, from, type, id),
+      key:
+        isSelf && !isRoom && id
+          ? [conversation, "self", id]
+          : keyOf(archive, archiveId, [from, type, id], body),
       platform_id: type === "error" ? undefined : (id ?? archiveId),
       occurred_at: isoTime(Date.parse(stamp)),
       conversation: { id: conversation, type: this.#self.isRoom(conversation) ? "channel" : "direct" },
@@ -111,16 +119,15 @@ export class XmppMessages {
   }
 }
 
-/** An archive's id is unique. Without one, what its sender says has to do. */
+/** An archive's id is unique. Without one, what its sender says has to do: some count their messages anew each day. */
 function keyOf(
   archive: string,
   archiveId: string | undefined,
-  from: string,
-  type: string,
-  id: string | undefined,
+  [from, type, id]: [string, string, string | undefined],
+  body: string | null,
 ): string[] | undefined {
   if (archiveId) return [archive, archiveId];
-  return id ? [from, type, id] : undefined;
+  return id ? [from, type, id, fingerprint(body)] : undefined;
 }
 
 /** In a room, by the room's own word for who it is: a nick is whoever has it today, and has no "#" after a domain. */

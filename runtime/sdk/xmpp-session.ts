@@ -26,6 +26,9 @@ import { XmppRooms, type XmppRoomsConfig } from "./xmpp-rooms.ts";
 const maxStanzaBytes = 100_000;
 const receipts = "urn:xmpp:receipts";
 const carbons = "urn:xmpp:carbons:2";
+/** Messages of ours that were refused, as whoever dropped them knows; an archive tells it once more. */
+const refused = new Set<string>();
+const refusedMax = 1000;
 
 export interface XmppConfig extends XmppRoomsConfig {
   resource: string;
@@ -151,10 +154,11 @@ export class XmppSession<S extends Stanza> {
   /** Their ids are the same in each attempt, and show that they are ours when they come back. */
   async #stanzasOf(message: Outgoing, isRoom: boolean): Promise<S[]> {
     const { xml } = this.#stream;
-    const { conversation_id: to } = message;
+    const { conversation_id: to, action } = message;
     const nameOf = async (id: string): Promise<string | undefined> =>
       isRoom ? (await this.#find(to, id))?.id : id;
-    const request = isRoom ? undefined : xml("request", { xmlns: receipts });
+    const isText = action === "message" || action === "edit";
+    const request = isText && !isRoom ? xml("request", { xmlns: receipts }) : undefined;
     const stanzas = (await contentsOf(message, this.#stream.xml, nameOf)).map((content, n) => {
       const id = `${this.#config.resource}:${message.id}${n === 0 ? "" : `.${n + 1}`}`;
       const origin = xml("origin-id", { xmlns: "urn:xmpp:sid:0", id });
@@ -186,29 +190,43 @@ export class XmppSession<S extends Stanza> {
   #take(stanza: S, done: () => void): void {
     const { from = this.#stream.jid, id = "", type } = stanza.attrs;
     const isRefusal = type === "error" && this.#settle(id, this.#rooms.refusal(stanza));
+    if (isRefusal) refused.add(id);
+    for (const oldest of refused) if (refused.size > refusedMax) refused.delete(oldest);
     if (isRefusal || this.#archives.take(stanza)) return done();
     // What our account said or was told elsewhere: nobody but our own server may say so.
     const copies =
       from === this.#stream.jid ? ["sent", "received"].map((one) => stanza.getChild(one, carbons)) : [];
     const copied = copies.map((one) => one && forwardedIn(one)?.stanza).find(Boolean);
-    const { xml } = this.#stream;
     const draft = this.#toDraft(copied ?? stanza);
     if (draft === undefined) return done();
-    const isAsked = this.#config.receipts && type === "chat" && stanza.getChild("request", receipts);
+    const isTalk = type === undefined || type === "normal" || type === "chat";
+    const isAsked = this.#config.receipts && isTalk && id && stanza.getChild("request", receipts);
     const settled = (error?: Error): void => {
       done();
-      if (isAsked && !error)
-        this.#stream.send(xml("message", { to: from, type }, xml("received", { xmlns: receipts, id })));
+      if (isAsked && !error) this.#confirm(from, id, type);
     };
     this.#backlog.add({ draft, bytes: stanza.toString().length, settled });
+  }
+
+  /** Its id shows what it is, should it come back as an error. */
+  #confirm(to: string, id: string, type: string | undefined): void {
+    const { xml, send } = this.#stream;
+    send(xml("message", { to, type, id: this.#confirmed + id }, xml("received", { xmlns: receipts, id })));
+  }
+
+  get #confirmed(): string {
+    return `${this.#config.resource}:received `;
   }
 
   /** Our own words that come back, as a room's echo or from an archive, are no event. */
   #toDraft(stanza: Stanza, archived?: Archived): Draft | undefined {
     const draft = this.#messages.toDraft(stanza, archived);
-    const { isSelf, id } = this.#messages.origin(stanza);
-    if (!isSelf || !id?.startsWith(`${this.#config.resource}:`)) return draft;
-    this.#settle(id, { platform_id: id });
+    const { isSelf, id = "", ids } = this.#messages.origin(stanza);
+    const isKnown = id.startsWith(this.#confirmed) || (archived !== undefined && refused.has(id));
+    if (stanza.attrs.type === "error") return isKnown ? undefined : draft;
+    const own = isSelf ? ids.find((one) => one.startsWith(`${this.#config.resource}:`)) : undefined;
+    if (own === undefined) return draft;
+    this.#settle(own, { platform_id: own });
     return undefined;
   }
 

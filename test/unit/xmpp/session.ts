@@ -50,16 +50,19 @@ export class ScriptedStream extends Lifeline implements XmppStream<Stanza> {
 
   /** Changed by tests. `about` is the payload's namespace. */
   answer = (_about: string, _to: string, _payload: Stanza): Answer => "";
-  /** Called with what the session says; by default rooms let us in, and repeat what is said in them. */
+  #got: (id: string) => void = () => undefined;
+  /** Called with what the session says; by default the server has it at once, and rooms let us in, and repeat what is said in them. */
   onSaid = (stanza: Stanza): void => {
-    const { to = "", type } = stanza.attrs;
+    const { to = "", type, id = "" } = stanza.attrs;
+    this.#got(id);
     if (stanza.name === "presence" && to) void this.hear(presence(to));
     if (stanza.name === "message" && type === "groupchat")
       void this.hear(String(stanza).replace(/ to="[^"]*"/, ` from="${to}/bot" to="${this.jid}/x"`));
   };
 
-  async login(hear: (stanza: Stanza, done: () => void) => void): Promise<void> {
+  async login(hear: (stanza: Stanza, done: () => void) => void, got: (id: string) => void): Promise<void> {
     this.#hear = hear;
+    this.#got = got;
     this.acks.enable();
     this.acks.follow(parse("<enabled id='1'/>"), `${this.jid}/x`);
   }
