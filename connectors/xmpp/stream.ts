@@ -108,8 +108,8 @@ export class Stream extends Lifeline implements XmppStream<Element> {
 
   /** Ends it. Without a goodbye the server keeps our place for some minutes, to be resumed. */
   override lose(why: Error, isGoodbye = false): boolean {
+    if (isGoodbye && !this.lost.aborted) this.acks.end();
     const isEnd = super.lose(why);
-    if (isEnd && isGoodbye) this.acks.forget();
     if (isEnd && isGoodbye) this.source?.end("</stream:stream>");
     else if (isEnd) this.source?.destroy();
     return isEnd;

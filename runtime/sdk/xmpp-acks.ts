@@ -19,7 +19,9 @@ export class XmppAcks<S extends Stanza> {
   readonly #write: (element: S) => void;
   #incoming = new CountedIn();
   #outgoing = new CountedOut<string>();
-  #isResuming = false;
+  #hasBegun = false;
+  /** How much the server was told that we have of the last stream, while it is asked for that. */
+  #resumed: number | undefined;
 
   /** `write` is for what is no stanza and not counted. */
   constructor(xml: Build<S>, write: (element: S) => void) {
@@ -40,8 +42,8 @@ export class XmppAcks<S extends Stanza> {
   /** Asks for our last stream; false where there is none. */
   resume(): boolean {
     if (last === undefined) return false;
-    this.#isResuming = true;
-    this.#say("resume", { previd: last.id, h: last.incoming.handled });
+    this.#resumed = last.incoming.handled;
+    this.#say("resume", { previd: last.id, h: this.#resumed });
     return true;
   }
 
@@ -65,22 +67,22 @@ export class XmppAcks<S extends Stanza> {
     jid: string,
   ): { begun?: string; gone?: true; refused?: true; got?: string[] } {
     const count = Number(attrs.h);
-    const incoming = this.#incoming;
-    if (name === "r") incoming.whenHandled(() => this.#say("a", { h: incoming.handled }));
+    if (name === "r") this.#tell();
     if (name === "a") return { got: this.#outgoing.ack(count).filter(Boolean) };
     if (name === "enabled") return this.#begin(attrs.id, jid, new CountedIn(), this.#outgoing);
-    if (name === "failed" && !this.#isResuming) return { refused: true };
+    const resumed = this.#resumed;
+    if (name === "failed" && resumed === undefined) return { refused: true };
     if (name !== "resumed" && name !== "failed") return {};
     const before = last;
     for (const id of before?.outgoing.ack(count) ?? []) late.add(id);
     for (const id of late) if (late.size > lateMax) late.delete(id);
-    this.#isResuming = false;
+    this.#resumed = undefined;
     this.forget();
     if (name === "failed") return { gone: true };
     return this.#begin(
       before?.id,
       before?.jid ?? jid,
-      new CountedIn(before?.incoming.handled),
+      new CountedIn(resumed), // what was dealt with since comes again
       new CountedOut(count),
     );
   }
@@ -88,6 +90,12 @@ export class XmppAcks<S extends Stanza> {
   /** After our goodbye there is nothing to resume. */
   forget(): void {
     last = undefined;
+  }
+
+  /** Before our goodbye: what the server does not know us to have goes to others, or back as an error. */
+  end(): void {
+    if (this.#hasBegun) this.#say("a", { h: this.#incoming.handled });
+    this.forget();
   }
 
   hasArrived(id: string): boolean {
@@ -100,11 +108,20 @@ export class XmppAcks<S extends Stanza> {
     incoming: CountedIn,
     outgoing: CountedOut<string>,
   ): { begun: string } {
+    this.#hasBegun = true;
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     // A server may count without keeping the stream: then it gives no id.
     if (id) last = { id, jid, incoming, outgoing };
     return { begun: jid };
+  }
+
+  /** How far we are: now, since a server gives up on who does not answer, and when the rest is dealt with. */
+  #tell(): void {
+    const incoming = this.#incoming;
+    const said = incoming.handled;
+    this.#say("a", { h: said });
+    incoming.whenHandled(() => incoming.handled !== said && this.#say("a", { h: incoming.handled }));
   }
 
   #say(name: string, attrs: Record<string, string | number> = {}): void {
