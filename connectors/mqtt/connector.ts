@@ -1,7 +1,9 @@
 // MQTT 5: topics of a broker as conversations, both ways, over a session that the broker and we keep (sdk/kept-session).
 import { randomUUID } from "node:crypto";
 import type { IConnackPacket, IConnectPacket, IPublishPacket, ISubackPacket, Packet, QoS } from "mqtt-packet";
-import { type Context, defineConnector, reconnect, type SpoolwayError, stop } from "spoolway/sdk";
+import { type Context, defineConnector, type SpoolwayError } from "spoolway/sdk";
+import { inBatches } from "spoolway/sdk/batches";
+import { fingerprint } from "spoolway/sdk/fingerprint";
 import { KeptSession } from "spoolway/sdk/kept-session";
 import type { Arrival } from "spoolway/sdk/redelivered";
 import type { Config } from "./manifest.d.ts";
@@ -9,7 +11,11 @@ import { type Offer, toDraft, toPackets } from "./messages.ts";
 import { protocol, reasonOf, reasons } from "./protocol.ts";
 
 type Session = KeptSession<Packet>;
-const offerOf = ({ welcome }: Session): Offer => (welcome as IConnackPacket).properties ?? {};
+/** The mark is made of our name on the broker, which others need not know. */
+const offerOf = ({ hello, welcome }: Session): Offer => ({
+  ...(welcome as IConnackPacket).properties,
+  mark: fingerprint((hello as IConnectPacket).clientId).slice(0, 16),
+});
 
 export default defineConnector<Config, Session>({
   async connect(ctx) {
@@ -45,12 +51,14 @@ async function toHello({ config, name, state }: Context<Config>): Promise<IConne
   };
 }
 
+const batch = 8; // AWS IoT hangs up on more topics at once
+
 /** A topic that is refused takes no other down. Throws stop when none is left. */
 async function subscribe(session: Session, { config, log, state }: Context<Config>): Promise<void> {
   const { link, outbound } = session;
   const { topics } = config;
   const gone = ((await state.get<string[]>("topics")) ?? []).filter((topic) => !topics.includes(topic));
-  for (const unsubscriptions of inEights(gone)) {
+  for (const unsubscriptions of inBatches(gone, batch)) {
     const messageId = outbound.freeNumber();
     await link.ask({ cmd: "unsubscribe", messageId, unsubscriptions }, `unsuback ${messageId}`);
   }
@@ -59,36 +67,33 @@ async function subscribe(session: Session, { config, log, state }: Context<Confi
   const qos = Math.min(config.qos, offerOf(session).maximumQoS ?? 2) as QoS;
   const how = { qos, nl: true, rap: false, rh: config.retained ? 1 : 2 };
   const refused: SpoolwayError[] = [];
-  for (const some of inEights(topics)) {
+  for (const some of inBatches(topics, batch)) {
     const messageId = outbound.freeNumber();
     const subscriptions = some.map((topic) => ({ topic, ...how }));
     const answer = await link.ask({ cmd: "subscribe", messageId, subscriptions }, `suback ${messageId}`);
     const codes = (answer as ISubackPacket).granted.map(Number);
-    for (const [n, topic] of some.entries())
-      if ((codes[n] ?? 0) >= 128) refused.push(reasons.refusedMessage(topic, codes[n] ?? 0));
+    refused.push(...codes.flatMap((code, n) => reasons.refused(`${some[n]}`, code) ?? []));
   }
   if (refused.length > 0)
     log.warn("mqtt.subscribe_refused", { refused: refused.map(({ message }) => message) });
-  const [one] = refused;
-  if (one === undefined || refused.length < topics.length) return;
   const hint = "Check topics, and ask the broker's operators for the right (ACL) to subscribe to them.";
-  const all = `${link.who} refuses all topics: ${one.message}`;
-  throw one.fate === "retry" ? reconnect(all, { hint: one.hint }) : stop(all, hint);
-}
-
-/** AWS IoT takes eight topics at once, and hangs up on more. */
-function inEights(topics: string[]): string[][] {
-  return topics.flatMap((_topic, n) => (n % 8 === 0 ? [topics.slice(n, n + 8)] : []));
+  if (topics.length > 0 && refused.length === topics.length)
+    throw reasons.refusedAll(`${link.who} refuses all topics`, refused, hint);
 }
 
 /** A PUBLISH of QoS 1 is over with our PUBACK, one of QoS 2 with the PUBREL that follows our PUBREC. */
-function toArrival(packet: Packet, { id, link }: Session, config: Config): Arrival {
+function toArrival(packet: Packet, session: Session, config: Config): Arrival {
+  const { id, link } = session;
   const { messageId = 0 } = packet;
   const answer = (cmd: "puback" | "pubrec" | "pubcomp") => () =>
     link.write({ cmd, messageId, reasonCode: 0 });
   if (packet.cmd !== "publish") return { frees: messageId, acknowledge: answer("pubcomp") };
   const { qos, dup: isAgain, topic, payload } = packet;
-  const arrival = { draft: toDraft(packet, id, config), isAgain, standsFor: [topic, payload] };
+  const arrival = {
+    draft: toDraft(packet, id, offerOf(session).mark, config),
+    isAgain,
+    standsFor: [topic, payload],
+  };
   if (qos === 0) return arrival;
   const acknowledge = answer(qos === 2 ? "pubrec" : "puback");
   return { ...arrival, number: messageId, untilFreed: qos === 2, acknowledge };
@@ -100,8 +105,8 @@ async function publish(session: Session, id: string, packet: IPublishPacket): Pr
   if (packet.qos === 0) return session.tell(packet);
   const give = async (messageId: number, dup: boolean): Promise<void> => {
     const result = await session.link.ask({ ...packet, messageId, dup }, `${answer} ${messageId}`);
-    const [code, said] = reasonOf(result);
-    if (code >= 128) throw reasons.refusedMessage(packet.topic, code, said);
+    const refused = reasons.refused(packet.topic, ...reasonOf(result));
+    if (refused) throw refused;
   };
   const release = (messageId: number): Promise<Packet> =>
     session.link.ask({ cmd: "pubrel", messageId, reasonCode: 0 }, `pubcomp ${messageId}`);

@@ -4,14 +4,17 @@ import { type Draft, type Outgoing, reject, type SendContext } from "spoolway/sd
 import { fingerprint } from "spoolway/sdk/fingerprint";
 import { isFlag, isOneOf, isText, isTexts, isWhole, metaOptions } from "spoolway/sdk/meta-options";
 import { contentOf, idBytes, idText, payloadsOf } from "spoolway/sdk/payload";
+import { demandWireStrings, isWireString, maxStringBytes } from "spoolway/sdk/wire-strings";
 import type { Config } from "./manifest.d.ts";
 import { protocol } from "./protocol.ts";
 
-/** `session` is the broker's: what it retains is one event in it, however often we subscribe. */
-export function toDraft(packet: IPublishPacket, session: string, config: Config): Draft {
+/** The user property that has our mark. */
+const markName = "spoolway";
+
+/** `session` is the broker's: what it retains is one event in it, however often we subscribe. `mark` is on what we published. */
+export function toDraft(packet: IPublishPacket, session: string, mark: string, config: Config): Draft {
   const { topic, qos, retain, payload, properties: { correlationData, ...properties } = {} } = packet;
-  const { userProperties = {}, contentType } = properties;
-  const responseTopic = properties.responseTopic || undefined;
+  const { userProperties = {}, contentType, responseTopic } = properties;
   const own = (name: string): string | undefined => [userProperties[name]].flat()[0] || undefined; // it may be there twice, or empty
   const id = own(config.id_property);
   const correlation = correlationData?.length ? idText(correlationData) : undefined;
@@ -19,24 +22,20 @@ export function toDraft(packet: IPublishPacket, session: string, config: Config)
   return {
     key: id !== undefined ? [topic, id] : retain ? [session, fingerprint(topic, payload)] : undefined,
     // A request says where its answer goes and what is to stand in it; an answer has what stood in the request.
-    platform_id: (responseTopic && correlation) ?? id,
+    platform_id: (responseTopic && correlation) || id,
     reply_to: responseTopic ? undefined : correlation,
-    answer_to: responseTopic,
+    answer_to: responseTopic || undefined,
+    sender: own(markName) === mark ? { id: mark, is_self: true } : undefined,
     conversation: { id: topic, type: "channel" },
     content: contentOf(payload as Buffer, name, contentType), // the parser makes no strings of it
     raw: { topic, qos, retain, properties: { ...properties, correlationData: correlation } },
   };
 }
 
-/** What the broker says that it can do. */
-export type Offer = NonNullable<IConnackPacket["properties"]>;
+/** What the broker says that it can do, and the mark of what we publish. */
+export type Offer = NonNullable<IConnackPacket["properties"]> & { mark: string };
 type Part = IPublishPacket & { id: string };
 
-/** Brokers hang up on anything else where MQTT wants a string, and on all that is under way; a longer one is none at all. */
-const isString = (text: string): boolean =>
-  Buffer.byteLength(text) <= maxStringBytes && !/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text);
-const maxStringBytes = 65_535;
-const fits = `names of files, media types and properties have no control characters, and at most ${maxStringBytes} bytes`;
 const text = isText(maxStringBytes);
 const options = {
   ...{ qos: isOneOf<QoS>(0, 1, 2), retain: isFlag, expiry_s: isWhole(0, 0xffffffff), content_type: text },
@@ -48,17 +47,15 @@ export async function toPackets(message: Outgoing, offer: Offer, ctx: SendContex
   const { conversation_id: topic, reply_to } = message;
   const wanted = metaOptions(message, "mqtt", options);
   const { retain = false, response_topic, content_type, expiry_s, user_properties } = wanted;
-  const wrong = [topic, response_topic ?? ""].find((one) => /[+#]/.test(one) || !isString(one));
+  const wrong = [topic, response_topic ?? ""].find((one) => /[+#]/.test(one) || !isWireString(one));
   const hint = "Publish to one topic, without control characters, + and #, which are for subscriptions.";
   if (wrong !== undefined) throw reject(`${wrong}: no topic`, "invalid_topic", { hint });
   if (retain && offer.retainAvailable === false) throw reject("the broker retains nothing", "not_supported");
   const qos = Math.min(wanted.qos ?? ctx.config.qos, offer.maximumQoS ?? 2) as QoS;
   const correlation = reply_to ?? wanted.correlation_data ?? (response_topic && message.id);
-  if (correlation && idBytes(correlation).length > maxStringBytes)
-    throw reject(`reply_to, correlation_data: at most ${maxStringBytes} bytes`, "invalid_message");
   const maxBytes = offer.maximumPacketSize ?? 268_435_455;
   return (await payloadsOf(message, ctx, maxBytes)).map(({ id, bytes, name, mediaType = content_type }) => {
-    const own = { [ctx.config.id_property]: id, ...(name && { filename: name }) };
+    const own = { [ctx.config.id_property]: id, [markName]: offer.mark, ...(name && { filename: name }) };
     const properties = {
       userProperties: { ...own, ...user_properties },
       ...(mediaType && { contentType: mediaType }),
@@ -66,9 +63,7 @@ export async function toPackets(message: Outgoing, offer: Offer, ctx: SendContex
       ...(correlation && { correlationData: idBytes(correlation) }),
       ...(expiry_s !== undefined && { messageExpiryInterval: expiry_s }),
     };
-    const strings = [mediaType ?? "", ...Object.entries(properties.userProperties).flat()];
-    const odd = strings.find((one) => !isString(one));
-    if (odd !== undefined) throw reject(`${JSON.stringify(odd.slice(0, 80))}: ${fits}`, "invalid_message");
+    demandWireStrings([mediaType, ...Object.entries(properties.userProperties).flat()]);
     const packet = { cmd: "publish" as const, topic, payload: bytes, qos, retain, dup: false, properties };
     const { length } = protocol.encode({ ...packet, messageId: 1 });
     if (length <= maxBytes) return { ...packet, id };

@@ -1,13 +1,7 @@
 // MQTT 5 on the wire, by mqtt-packet, the codec of MQTT.js, and its reason codes (reasons.json), of which those from 128 on are a no.
-import {
-  generate,
-  type IConnackPacket,
-  type IConnectPacket,
-  type Packet,
-  parser,
-  writeToStream,
-} from "mqtt-packet";
-import codes from "mqtt-packet/constants.js";
+import type { IConnackPacket, IConnectPacket, Packet } from "mqtt-packet";
+import { generate, parser, writeToStream } from "mqtt-packet";
+import constants from "mqtt-packet/constants.js";
 import type { KeptProtocol } from "spoolway/sdk/kept-session";
 import { ReasonCodes } from "spoolway/sdk/reason-codes";
 import table from "./reasons.json" with { type: "json" };
@@ -16,14 +10,8 @@ import table from "./reasons.json" with { type: "json" };
 writeToStream.cacheNumbers = false;
 
 // Brokers say more than their place allows (mosquitto: Packet too large in a PUBACK), and the codec would end the connection over it.
-const { MQTT5_PUBACK_PUBREC_CODES, MQTT5_SUBACK_CODES, MQTT5_UNSUBACK_CODES, MQTT5_DISCONNECT_CODES } = codes;
-for (const known of [
-  MQTT5_PUBACK_PUBREC_CODES,
-  MQTT5_SUBACK_CODES,
-  MQTT5_UNSUBACK_CODES,
-  MQTT5_DISCONNECT_CODES,
-])
-  for (const [code, { words }] of Object.entries(table)) known[code] ??= words;
+for (const name of Object.keys(constants))
+  if (/^MQTT5_.*_CODES$/.test(name)) Object.assign(constants[name] ?? {}, table);
 
 export const reasons = new ReasonCodes(table);
 

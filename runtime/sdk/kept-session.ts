@@ -19,6 +19,7 @@ export interface KeptProtocol<Packet> extends PacketProtocol<Packet> {
 
 interface Opened<Packet> {
   link: PacketLink<Packet>;
+  hello: Packet;
   welcome: Packet;
   id: string;
   beatMs: number;
@@ -28,6 +29,7 @@ const key = "session";
 
 export class KeptSession<Packet> {
   readonly link: PacketLink<Packet>;
+  readonly hello: Packet;
   readonly welcome: Packet;
   /** The server's half; another one when it had forgotten it. */
   readonly id: string;
@@ -38,12 +40,13 @@ export class KeptSession<Packet> {
 
   private constructor(
     protocol: KeptProtocol<Packet>,
-    { link, welcome, id, beatMs }: Opened<Packet>,
+    { link, hello, welcome, id, beatMs }: Opened<Packet>,
     inbound: Redelivered,
     outbound: Handover,
   ) {
     this.#protocol = protocol;
     this.link = link;
+    this.hello = hello;
     this.welcome = welcome;
     this.id = id;
     this.#beatMs = beatMs;
@@ -71,7 +74,7 @@ export class KeptSession<Packet> {
       const inbound = await Redelivered.open(state, id === before);
       const outbound = await Handover.open(state, id === before, limits);
       await state.set(key, id); // last: half of it is none
-      const session = new KeptSession(protocol, { link, welcome, id, beatMs }, inbound, outbound);
+      const session = new KeptSession(protocol, { link, hello, welcome, id, beatMs }, inbound, outbound);
       await settle(session);
       return session;
     } catch (error) {

@@ -4,6 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { buffer } from "node:stream/consumers";
 import type { Draft } from "../draft.ts";
 import { type Context, type Outgoing, reject } from "../sdk.ts";
+import { maxStringBytes } from "./wire-strings.ts";
 
 /** Undefined for bytes that are no text. */
 const textOf = (bytes: Buffer): string | undefined =>
@@ -23,8 +24,11 @@ export function idText(bytes: Buffer): string {
   return text === undefined || text.startsWith("base64:") ? `base64:${bytes.toString("base64")}` : text;
 }
 
+/** Throws invalid_message for more than a packet's two bytes of length can say: no id is that long. */
 export function idBytes(id: string): Buffer {
-  return id.startsWith("base64:") ? Buffer.from(id.slice(7), "base64") : Buffer.from(id);
+  const bytes = id.startsWith("base64:") ? Buffer.from(id.slice(7), "base64") : Buffer.from(id);
+  if (bytes.length <= maxStringBytes) return bytes;
+  throw reject(`reply_to: ${bytes.length} bytes, of at most ${maxStringBytes}`, "invalid_message");
 }
 
 export interface Payload {

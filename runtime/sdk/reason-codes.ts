@@ -44,10 +44,18 @@ export class ReasonCodes {
     return reconnect(`${who} ended the session: ${this.words(code, said)}`, { hint });
   }
 
-  /** The server did not take a message. */
-  refusedMessage(to: string, code: number, said?: string): SpoolwayError {
+  /** The server did not take something, a message or a subscription; undefined where it did (codes below 128). */
+  refused(to: string, code: number, said?: string): SpoolwayError | undefined {
+    if (code < 128) return undefined;
     const { later = false, hint = change, code: name = "rejected" } = this.#table[code] ?? {};
     const message = `${to}: ${this.words(code, said)}`;
     return later ? retry(message, { hint }) : reject(message, name, { hint });
+  }
+
+  /** The server took nothing of what a session begins with. Another time it may, where it says so of anything. */
+  refusedAll(what: string, refused: readonly SpoolwayError[], hint: string): SpoolwayError {
+    const one = refused.find(({ fate }) => fate === "retry") ?? refused[0];
+    const message = `${what}: ${one?.message}`;
+    return one?.fate === "retry" ? reconnect(message, { hint: one.hint }) : stop(message, hint);
   }
 }

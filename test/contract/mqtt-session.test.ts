@@ -201,6 +201,17 @@ describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeou
     expect(bus.events()).toHaveLength(31);
   });
 
+  test("what we retained ourselves is marked as our own when it comes back with a new subscription", async () => {
+    const { ada, entry } = await openBroker();
+    await say(ada, "open", { topic: "home/window", retain: true });
+    const bus = await startWith({ ...entry, topics: ["weather/#"] });
+    const meta = { mqtt: { retain: true } };
+    await bus.waitForReceipt("mqtt", bus.send("mqtt", { conversation_id: "home/door", text: "shut", meta }));
+    bus.configure([entry]);
+    expect((await bus.waitForEvent("shut")).sender).toMatchObject({ is_self: true });
+    expect(await bus.waitForEvent("open")).not.toHaveProperty("sender");
+  });
+
   test("a property that is empty is none: no two messages are the same by it", async () => {
     const { ada, entry } = await openBroker();
     const bus = await startWith(entry);

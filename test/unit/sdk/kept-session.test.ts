@@ -5,6 +5,8 @@ import { fingerprint } from "../../../runtime/sdk/fingerprint.ts";
 import { Handover } from "../../../runtime/sdk/handover.ts";
 import { isFlag, isOneOf, isTexts, isWhole, metaOptions } from "../../../runtime/sdk/meta-options.ts";
 import { contentOf, idBytes, idText } from "../../../runtime/sdk/payload.ts";
+import { inBatches } from "../../../runtime/sdk/batches.ts";
+import { demandWireStrings, isWireString } from "../../../runtime/sdk/wire-strings.ts";
 import { ReasonCodes } from "../../../runtime/sdk/reason-codes.ts";
 import { type Arrival, Redelivered } from "../../../runtime/sdk/redelivered.ts";
 import { TestContext } from "../../helpers/context.ts";
@@ -170,15 +172,36 @@ test("bytes are text where they are, and ids of bytes come back as they were", (
 
 test("reason codes are fates, in the words of the table and of whoever said them", () => {
   const codes = new ReasonCodes({
-    5: { words: "Not authorized", stop: "Set password.", hint: "Ask for rights." },
-    9: { words: "Busy", later: true },
+    135: { words: "Not authorized", stop: "Set password.", hint: "Ask for rights." },
+    137: { words: "Busy", later: true },
+    149: { words: "Packet too large", code: "too_large" },
   });
-  expect(codes.refusedLogin("b:1", 5)).toMatchObject({ fate: "stop", hint: "Set password." });
-  expect(codes.refusedLogin("b:1", 9, "later").message).toBe("b:1 refused the connection: Busy: later");
+  expect(codes.refusedLogin("b:1", 135)).toMatchObject({ fate: "stop", hint: "Set password." });
+  expect(codes.refusedLogin("b:1", 137, "later").message).toBe("b:1 refused the connection: Busy: later");
   expect(codes.ended("b:1", 77)).toMatchObject({
     fate: "reconnect",
     message: "b:1 ended the session: reason 77",
   });
-  expect(codes.refusedMessage("t", 5)).toMatchObject({ fate: "reject", hint: "Ask for rights." });
-  expect(codes.refusedMessage("t", 9).fate).toBe("retry");
+  expect(codes.refused("t", 135)).toMatchObject({ fate: "reject", hint: "Ask for rights." });
+  expect(codes.refused("t", 137)?.fate).toBe("retry");
+  expect(codes.refused("t", 149)).toMatchObject({ fate: "reject", code: "too_large" });
+  expect(codes.refused("t", 16)).toBeUndefined();
+  const refused = (...list: number[]) => list.flatMap((code) => codes.refused("t", code) ?? []);
+  expect(codes.refusedAll("all", refused(135, 149), "Ask.")).toMatchObject({ fate: "stop", hint: "Ask." });
+  expect(codes.refusedAll("all", refused(135, 137), "Ask.")).toMatchObject({
+    fate: "reconnect",
+    message: "all: t: Busy",
+  });
+});
+
+test("strings of packets, and lists in parts", () => {
+  const long = "ü".repeat(32_767);
+  for (const text of ["", "zimmer/küche 🌱", `${long}!`]) expect(isWireString(text)).toBe(true);
+  for (const text of ["a\tb", "a\nb", "\u0085", "\ud83c", "\ufdd0", `${long}ü`]) {
+    expect(isWireString(text)).toBe(false);
+    expect(() => demandWireStrings([undefined, "fine", text])).toThrow("no control characters");
+  }
+  expect(() => idBytes(`${long}ü`)).toThrow("65536 bytes");
+  expect(inBatches([1, 2, 3, 4, 5], 2)).toEqual([[1, 2], [3, 4], [5]]);
+  expect(inBatches([], 2)).toEqual([]);
 });
