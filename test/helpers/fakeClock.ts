@@ -5,13 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atEnd } from "./children.ts";
 
-const library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+/** libfaketime; undefined where it is not installed. */
+export const fakeTimeLibrary = [
+  "/usr/lib/x86_64-linux-gnu",
+  "/usr/lib/aarch64-linux-gnu",
+  "/usr/lib64",
+  "/usr/lib",
+]
   .map((folder) => join(folder, "faketime/libfaketimeMT.so.1"))
   .find((path) => existsSync(path));
 
 /** Why there is none on this machine; undefined where there is. */
 export const noFakeClock: string | undefined =
-  library === undefined ? "libfaketime is missing (Debian: apt-get install faketime)" : undefined;
+  fakeTimeLibrary === undefined ? "libfaketime is missing (Debian: apt-get install faketime)" : undefined;
 
 export class FakeClock {
   private readonly folder = mkdtempSync(join(tmpdir(), "spoolway-clock-"));
@@ -25,7 +31,7 @@ export class FakeClock {
   /** For the process whose clock it is. */
   get env(): Record<string, string> {
     return {
-      LD_PRELOAD: library ?? "",
+      LD_PRELOAD: fakeTimeLibrary ?? "",
       FAKETIME_TIMESTAMP_FILE: this.file,
       FAKETIME_NO_CACHE: "1",
       FAKETIME_DONT_FAKE_MONOTONIC: "1",

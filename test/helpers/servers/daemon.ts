@@ -11,6 +11,8 @@ export interface DaemonOptions {
   args: readonly string[];
   /** The log is written here. */
   folder: string;
+  /** Besides our own environment. */
+  env?: Record<string, string>;
   /** Resolves when the server serves: "accepts TCP" is not it. Throws while it does not. */
   ready(): Promise<void>;
 }
@@ -29,11 +31,15 @@ export class Daemon {
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {
-    const { program, args, folder, ready } = this.options;
+    const { program, args, folder, env, ready } = this.options;
     const path = findServer(program);
     if (path === undefined) throw new Error(`${program} is not installed`);
     const log = openSync(join(folder, `${program}.log`), "a");
-    const child = spawnTethered(path, args, { cwd: folder, stdio: ["ignore", log, log] });
+    const child = spawnTethered(path, args, {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     track(child.pid, program);
     this.child = child;
