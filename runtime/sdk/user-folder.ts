@@ -12,11 +12,15 @@ export interface FolderUse {
   recursive: boolean;
   /** Its files are moved or removed. */
   write: boolean;
+  /** What to do when it was never there, where another program has to make it. Without this it is created. */
+  ifMissing?: string;
+  /** What to do when we may not use it. */
+  ifDenied?: string;
 }
 
 /**
- * The absolute path of a folder; `path` is relative to ctx.home. Creates it when it was never there. Throws `stop` where waiting would not help (no folder, no access, Spoolway's own
- * files in it), `reconnect` where it was there and may come back.
+ * The absolute path of a folder; `path` is relative to ctx.home. Creates it when it was never there, or says that it is missing. Throws `stop` where waiting would not help (no folder, no access,
+ * Spoolway's own files in it), `reconnect` where it was there and may come back.
  */
 export async function openUserFolder(ctx: Context, path: string, use: FolderUse): Promise<string> {
   const root = resolve(ctx.home, path);
@@ -24,12 +28,14 @@ export async function openUserFolder(ctx: Context, path: string, use: FolderUse)
   if (!(await exists(root))) {
     // A folder that was there and is gone may be a disk that is not mounted: files written under its mount point would vanish behind it.
     if ((await ctx.state.get(known)) === true) throw folderGone(root);
+    if (use.ifMissing !== undefined)
+      throw stop(`there is no folder ${root}`, use.ifMissing, "config_invalid");
     await mkdir(root, { recursive: true });
   }
   if (!(await stat(root)).isDirectory())
-    throw stop(`not a folder: ${root}`, "Correct path in connectors.yml.", "config_invalid");
+    throw stop(`not a folder: ${root}`, "Correct the path in connectors.yml.", "config_invalid");
   await refuseOwnFiles(root, ctx.home, use.recursive);
-  await needAccess(root, use.write);
+  await needAccess(root, use);
   await ctx.state.set(known, true);
   return root;
 }
@@ -59,13 +65,13 @@ export const isInside = (path: string, folder: string): boolean => {
   return way === "" || (way !== ".." && !way.startsWith("../") && !way.startsWith("/"));
 };
 
-async function needAccess(root: string, write: boolean): Promise<void> {
+async function needAccess(root: string, { write, ifDenied }: FolderUse): Promise<void> {
   try {
     await access(root, constants.R_OK | constants.X_OK | (write ? constants.W_OK : 0));
   } catch (error) {
     const hint = write
       ? "Give the user that runs spoolway permission to write there, or set after: keep."
       : "Give the user that runs spoolway permission to read it.";
-    throw stop(`no access to ${root}: ${errnoOf(error)}`, hint, "no_access");
+    throw stop(`no access to ${root}: ${errnoOf(error)}`, ifDenied ?? hint, "no_access");
   }
 }
