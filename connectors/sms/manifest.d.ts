@@ -10,11 +10,11 @@ export interface Config {
    */
   after: "move" | "delete";
   /**
-   * Ask the network to report when a message reached the phone; smsd needs deliveryreport = sms.
+   * Ask the network to report when a message reached the phone. Not asking needs deliveryreport = no in smsd's configuration, too.
    */
   delivery_reports: boolean;
   /**
-   * A text that would take more parts is refused (too_large): providers bill each one.
+   * A text that would take more parts is refused (too_large): providers bill each one, and smsd would cut it at 50.
    */
   max_parts: number;
 }

@@ -3,7 +3,29 @@ import { type Draft, SpoolwayError } from "spoolway/sdk";
 
 type Part = Record<string, string>;
 
-/** `name` is the file's. Throws invalid_event for what is no file of that format. */
+/** The sections, each a part, with the names that gammu gives their values. */
+export function partsOf(file: string): Part[] {
+  const parts: Part[] = [];
+  // Only \n ends a line: the comments hold the text as it was sent, with all other line ends that somebody may have put into it.
+  for (const line of file.split("\n")) {
+    if (/^\[SMSBackup\d+\]\r?$/.test(line)) parts.push({});
+    const [, name, value] = /^(\w+) = ([^\r]*)\r?$/.exec(line) ?? [];
+    const part = parts.at(-1);
+    if (part !== undefined && name !== undefined && value !== undefined) part[name] = value;
+  }
+  return parts;
+}
+
+/** Whether smsd has written all of it. Each part ends with an empty line, and says how many there are; of these some may never have come. */
+export function isWhole(file: string, parts: Part[]): boolean {
+  // The header that joins parts: its length, 00 03 and a number of one byte or 08 04 and one of two, how many, which.
+  const [, of = "1"] = /^..(?:0003..|0804....)(..)../.exec(parts[0]?.UDH ?? "") ?? [];
+  return endsWhole(file) && parts.length >= Number.parseInt(of, 16);
+}
+
+const endsWhole = (file: string): boolean => file.endsWith("\n\n");
+
+/** `name` is the file's. Throws invalid_event for what is no file of that format, or only its beginning. */
 export function toDraft(file: string, name: string, key: string[]): Draft {
   const parts = partsOf(file);
   const [first] = parts;
@@ -11,8 +33,13 @@ export function toDraft(file: string, name: string, key: string[]): Draft {
     const hint = "Set inboxformat = detail in gammu-smsd's configuration, and restart it.";
     throw new SpoolwayError("invalid_event", `${name} is no file of the format detail`, { hint });
   }
-  const number = ucs2(first.NumberUnicode ?? "");
-  const text = parts.map(textOf).join("");
+  if (!endsWhole(file)) {
+    const hint =
+      "gammu-smsd did not finish it: was the disk full? While the phone has the message, it comes again.";
+    throw new SpoolwayError("invalid_event", `${name} is cut off`, { hint });
+  }
+  // Without a number it is still a message; an answer to this is refused.
+  const number = ucs2(first.NumberUnicode ?? "") || "unknown";
   const isReport = first.PDU === "Status_Report";
   const isText = !parts.some(({ Coding = "" }) => Coding.startsWith("8bit"));
   return {
@@ -21,18 +48,9 @@ export function toDraft(file: string, name: string, key: string[]): Draft {
     occurred_at: timeOf(first.DateTime),
     sender: { id: number },
     conversation: { id: number, type: "direct" },
-    content: isText ? { text, format: "plain" } : undefined,
+    content: isText ? { text: parts.map(textOf).join(""), format: "plain" } : undefined,
     raw: { file: name, parts },
   };
-}
-
-/** The sections, each a part, with the names that gammu gives their values. */
-function partsOf(file: string): Part[] {
-  const sections = file.split(/^\[SMSBackup\d+\]\r?$/m).slice(1);
-  const values = (section: string) => [...section.matchAll(/^(\w+) = (.*?)\r?$/gm)];
-  return sections.map((section) =>
-    Object.fromEntries(values(section).map(([, name = "", value = ""]) => [name, value])),
-  );
 }
 
 const textOf = (part: Part): string =>
@@ -42,7 +60,11 @@ const textOf = (part: Part): string =>
     .map((name) => ucs2(part[name] ?? ""))
     .join("");
 
-const ucs2 = (hex: string): string => Buffer.from(hex, "hex").swap16().toString("utf16le");
+function ucs2(hex: string): string {
+  if (!/^([0-9A-F]{4})*$/i.test(hex))
+    throw new SpoolwayError("invalid_event", `no text: ${hex.slice(0, 100)}`);
+  return Buffer.from(hex, "hex").swap16().toString("utf16le");
+}
 
 /** "20261121T114500Z"; without the zone nobody knows which time it is. */
 function timeOf(value = ""): string | undefined {

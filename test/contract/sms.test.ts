@@ -29,6 +29,10 @@ contract({
       smsd.receive({ number: ada, texts: ["Delivered"], isReport: true });
       return { conversation: { id: ada }, content: { text: "Delivered" } };
     },
+    async event() {
+      smsd.receive({ number: ada, texts: ["\u0001\u00ff"], isBinary: true });
+      return { conversation: { id: ada }, raw: { parts: [{ Coding: "8bit", Text00: "01FF" }] } };
+    },
   },
   heard: async (conversation) =>
     smsd
