@@ -2,6 +2,7 @@
 // goes ten times as fast where libfaketime is installed: it sleeps for a second after each look at its folders and its phone.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { smsParts } from "../../../runtime/sdk/sms-parts.ts";
 import { fakeTimeLibrary } from "../fakeClock.ts";
 import { Daemon } from "./daemon.ts";
 
@@ -30,6 +31,10 @@ const hex = (text: string, encoding: BufferEncoding = "utf16le"): string => {
   const bytes = Buffer.from(text, encoding);
   return (encoding === "utf16le" ? bytes.swap16() : bytes).toString("hex").toUpperCase();
 };
+
+/** In 7 bits what the alphabet has not is lost; the log has the text as it was before. */
+const inSevenBits = (text: string): string =>
+  [...text].map((char) => (smsParts(char.repeat(71)) === 1 ? char : "?")).join("");
 
 const fast = {
   LD_PRELOAD: fakeTimeLibrary ?? "",
@@ -65,7 +70,6 @@ outboxpath = ${folder}/spool/outbox/
 sentsmspath = ${folder}/spool/sent/
 errorsmspath = ${folder}/spool/error/
 inboxformat = detail
-outboxformat = unicode
 transmitformat = auto
 deliveryreport = no
 checksecurity = 0
@@ -130,17 +134,19 @@ ${settings}
     const lines = readFileSync(this.#log, "utf8")
       .split("\n")
       .map((line) => line.replace(/^\w{3} [\d/]+ [\d:]+ gammu-smsd\[\d+\]: /, ""));
-    let [text, begin, asksReport] = ["", 0, false];
+    let [text, begin, isUnicode, asksReport] = ["", 0, false, false];
     for (const [n, line] of lines.entries()) {
       const [, report] = / dlr: (-?\d+) fls: -?\d+$/.exec(line) ?? [];
       if (report !== undefined) asksReport = report === "1";
       const [, coding, length] = /^gammu: (7 bit|Unicode) SMS, length (\d+)/.exec(line) ?? [];
       // Before a text in Unicode come an empty line and its bytes, 16 in a line.
-      if (coding !== undefined)
-        begin = n + 1 + (coding === "Unicode" ? 1 + Math.ceil(Number(length) / 8) : 0);
+      if (coding !== undefined) {
+        isUnicode = coding === "Unicode";
+        begin = n + 1 + (isUnicode ? 1 + Math.ceil(Number(length) / 8) : 0);
+      }
       if (line.startsWith("SMS sent on device")) {
         const part = lines.slice(begin, n).map((one) => one.replace(/^gammu: /, ""));
-        text += part.join("\n");
+        text += isUnicode ? part.join("\n") : inSevenBits(part.join("\n"));
       }
       const [, parts, number = ""] = /^Transmitted \S+ \(total: (\d+)\) to (\S+),/.exec(line) ?? [];
       if (parts === undefined) continue;
