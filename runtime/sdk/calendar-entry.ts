@@ -1,28 +1,9 @@
 // spoolway/sdk/calendar-entry: an entry of a calendar (iCalendar, RFC 5545) in plain fields: what people ask for first. It reads what a parser such as ical.js has made of it.
 import type { Draft } from "../draft.ts";
 import { type Outgoing, reject } from "../sdk.ts";
+import { type Component, type Property, timeOf } from "./calendar-times.ts";
 import { isoTime } from "./iso-time.ts";
 import { isOneOf, isText, metaOptions } from "./meta-options.ts";
-
-export interface Property {
-  getFirstValue(): unknown;
-  getFirstParameter(name: string): string | undefined;
-  toICALString(): string;
-}
-
-export interface Component {
-  name: string;
-  getFirstProperty(name: string): Property | null;
-  getAllProperties(name: string): Property[];
-}
-
-/** A day or a moment. */
-interface Time {
-  isDate: boolean;
-  zone: { tzid: string };
-  toString(): string;
-  toUnixTime(): number;
-}
 
 /** The entry of a calendar object, and the instances of its series that differ. Refuses an object without any. */
 export function entriesOf<C extends Component>(all: readonly C[]): { entry: C; others: C[] } {
@@ -44,9 +25,12 @@ export interface Asked {
   ical?: string;
 }
 
+/** What a task is. */
+const ofTasks = ["needs-action", "in-process", "completed"];
+
 export function askedOf(message: Outgoing, type: string): Asked {
   const [short, long] = [isText(40), isText(1000)];
-  const status = isOneOf("tentative", "confirmed", "cancelled");
+  const status = isOneOf("tentative", "confirmed", "cancelled", ...ofTasks);
   const checks = {
     start: short,
     end: short,
@@ -69,23 +53,40 @@ export function wordsOf({ subject, text }: Outgoing, asked: Asked, entry: Compon
     status: asked.status?.toUpperCase(),
   };
   return Object.fromEntries(
-    Object.entries(words).filter((one): one is [string, string] => one[1] !== undefined),
+    Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [[name, plain(value)]])),
   );
 }
+
+/** Without what neither a line of iCalendar nor XML can hold. */
+const plain = (text: string): string =>
+  text
+    .replaceAll(/\r\n?/g, "\n")
+    .replaceAll(/[\0-\x08\x0b-\x1f\x7f\ufffe\uffff]/g, "")
+    .toWellFormed();
 
 /** An object with nothing in it but its id. */
 export const blankEntry = (uid: string): string =>
   `BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//Spoolway//EN\nBEGIN:VEVENT\nUID:${uid}\nEND:VEVENT\nEND:VCALENDAR\n`;
 
-/** When an entry was changed last; 0 where it does not say. */
+/** When an entry, or an instance of its series, was changed last; 0 where it does not say. */
 export function changedMs(ical: string): number {
-  const [, stamp = ""] =
-    /^LAST-MODIFIED[^:\r\n]*:(\S+)/m.exec(ical) ?? /^DTSTAMP[^:\r\n]*:(\S+)/m.exec(ical) ?? [];
-  return Date.parse(stamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/, "$1-$2-$3T$4:$5:$6")) || 0;
+  // Definitions of time zones have such a time as well: when the zone was.
+  const entries = ical.replaceAll(/^BEGIN:VTIMEZONE$.*?^END:VTIMEZONE$/gims, "").replaceAll("\r", "");
+  const times = (name: string): number[] =>
+    [...entries.matchAll(new RegExp(`^${name}(?:;[^:\\n]*)?:(\\S+)`, "gim"))].map(([, stamp = ""]) =>
+      Date.parse(stamp.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/, "$1-$2-$3T$4:$5:$6")),
+    );
+  const changed = times("LAST-MODIFIED");
+  return Math.max(...(changed.length > 0 ? changed : times("DTSTAMP")), 0) || 0;
 }
 
-/** An entry as an event, without its place. One that cannot be read is one all the same. */
-export function draftOf(ical: string, parse: (ical: string) => readonly Component[]): Draft {
+/** An entry as an event, without its place. One that cannot be read, or was `refused` to us, is one all the same. */
+export function draftOf(
+  ical: string,
+  parse: (ical: string) => readonly Component[],
+  refused?: string,
+): Draft {
+  if (refused !== undefined) return { raw: { unreadable: refused } };
   try {
     const { entry, others } = entriesOf(parse(ical));
     return entryDraft(ical, entry, others);
@@ -101,7 +102,14 @@ function entryDraft(ical: string, entry: Component, others: readonly Component[]
   const summary = textOf(entry, "summary");
   return {
     occurred_at: isoTime(changedMs(ical) || Number.NaN),
-    sender: organizer === undefined ? undefined : { id: organizer, is_self: false },
+    sender:
+      organizer === undefined
+        ? undefined
+        : {
+            id: organizer,
+            display_name: entry.getFirstProperty("organizer")?.getFirstParameter("cn"),
+            is_self: false,
+          },
     content: { subject: summary, text: textOf(entry, "description") || summary, format: "plain" },
     raw: {
       ical,
@@ -137,25 +145,3 @@ function textOf(entry: Component, name: string): string | undefined {
 
 const address = (property: Property | null): string | undefined =>
   property === null ? undefined : String(property.getFirstValue() as string).replace(/^mailto:/i, "");
-
-/** All day: `date`. Else the time as people there read it, its zone, and the moment that it is (absent for a time that is the same everywhere). */
-function timeOf(entry: Component, name: string): Record<string, string> | undefined {
-  const property = entry.getFirstProperty(name);
-  const time = property?.getFirstValue() as Time | null | undefined;
-  if (typeof time !== "object" || time === null || typeof time.toUnixTime !== "function") return undefined;
-  const local = time.toString().replace(/Z$/, "");
-  if (time.isDate) return { date: local };
-  if (time.zone.tzid === "floating") return { local };
-  const zone = property?.getFirstParameter("tzid") ?? "UTC";
-  return { local, time_zone: zone, utc: new Date(time.toUnixTime() * 1000).toISOString() };
-}
-
-/** A day (2026-11-21), or a moment (2026-11-21T10:00:00+01:00, or with Z). Refuses anything else: a time without a zone would mean another one elsewhere. */
-export function dayOrMoment(text: string): { day: string } | { moment: Date } {
-  const moment = new Date(/(?:Z|[+-]\d\d:\d\d)$/.test(text) ? text : Number.NaN);
-  if (/^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text))) return { day: text };
-  if (!Number.isNaN(moment.getTime())) return { moment };
-  throw reject(`${JSON.stringify(text)} is neither a day nor a moment`, "invalid_message", {
-    hint: "Write 2026-11-21, or 2026-11-21T10:00:00+01:00 (or with Z).",
-  });
-}

@@ -23,11 +23,10 @@ export class Recent<T> {
     return this.#notes.find(([one]) => one === id)?.[1];
   }
 
-  /** Durable when it resolves; the oldest is forgotten. */
-  async note(id: string, value: T): Promise<void> {
-    this.#notes = [...this.#notes.filter(([one]) => one !== id), [id, value] as [string, T]].slice(
-      -this.#max,
-    );
+  /** Durable when it resolves; the oldest is forgotten. undefined: nothing is noted about it. */
+  async note(id: string, value: T | undefined): Promise<void> {
+    const noted: Array<[string, T]> = value === undefined ? [] : [[id, value]];
+    this.#notes = [...this.#notes.filter(([one]) => one !== id), ...noted].slice(-this.#max);
     await this.#state.set(this.#key, this.#notes);
   }
 }

@@ -9,6 +9,8 @@ export interface KnownVersions {
 
 export interface Version {
   path: string;
+  /** The path as the server writes it. */
+  href: string;
   etag: string;
 }
 

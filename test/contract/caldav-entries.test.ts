@@ -1,64 +1,14 @@
 // What only calendars have, on a real Radicale: times and zones, series, changes by two at once, a server that forgot where we were, our own changes.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { InboundEvent } from "../../schema/types.ts";
-import { type Bus, type BusOptions, startBus } from "../helpers/bus.ts";
-import { atEnd } from "../helpers/children.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
-import {
-  icalOf,
-  makeRadicale,
-  password,
-  propertyOf,
-  type Radicale,
-  user,
-} from "../helpers/servers/radicale.ts";
+import { icalOf, propertyOf, user } from "../helpers/servers/radicale.ts";
+import { nowS, openCalendar as open, put, stored, work } from "../helpers/servers/radicaleBus.ts";
 import { waitFor } from "../helpers/wait.ts";
 
-const work = `/${user}/work/`;
-const nowS = Math.floor(Date.now() / 1000);
-
-interface Open {
-  server: Radicale;
-  bus: Bus;
-  entry: Record<string, unknown>;
-}
-
-async function open(
-  changes: Record<string, unknown> = {},
-  until: BusOptions["until"] = "live",
-): Promise<Open> {
-  const folder = mkdtempSync(join(tmpdir(), "spoolway-caldav-"));
-  const server = await makeRadicale(folder);
-  atEnd(async () => {
-    await server.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  await server.start();
-  await server.makeCalendar(work, "Work");
-  await server.ask("PUT", `${work}old.ics`, icalOf({ uid: "old", summary: "long ago", changedS: nowS }));
-  const entry = {
-    ...{ name: "calendar", type: "caldav", server: `http://127.0.0.1:${server.port}/`, user, password },
-    runtime: { sync_every: "200ms" },
-    ...changes,
-  };
-  return { server, bus: await startBus({ connectors: [entry], until }), entry };
-}
-
-const put = (
-  server: Radicale,
-  uid: string,
-  summary: string,
-  lines?: readonly string[],
-  changedS = nowS,
-): Promise<unknown> =>
-  server.ask("PUT", `${work}${uid}.ics`, icalOf({ uid, summary, changedS, ...(lines && { lines }) }));
-
 const rawOf = (event: InboundEvent): { entry: Record<string, unknown>; ical: string } => event.raw as never;
-const stored = (server: Radicale, name: string): string =>
-  server.entries(work).find(({ path }) => path === `${work}${name}.ics`)?.text ?? "";
 
 const berlin = [
   ...["BEGIN:VTIMEZONE", "TZID:Europe/Berlin", "BEGIN:STANDARD", "DTSTART:19961027T030000"],
@@ -177,6 +127,9 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () 
       make({ start: "2026-12-01T12:00" }),
       make({ begin: "2026-12-01" }),
       make({ ical: "nonsense" }),
+      make({ recurrence: "FREQ=NEVER" }),
+      make({ start: "2026-12-01T12:00:00Z", end: "2026-12-01T12:00:00Z" }),
+      make({ start: "2026-12-01", end: "2026-12-01T12:00:00Z" }),
     ];
     for (const id of wrong)
       expect((await bus.waitForDeadLetter("calendar", id)).code).toBe("invalid_message");
@@ -190,14 +143,108 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () 
     expect(edit.sender?.is_self ?? false).toBe(false);
   });
 
-  test("no path leads off the server, or to what is not there", async () => {
-    const { bus } = await open();
-    const remove = (platform_id: string): string =>
-      bus.send("calendar", { conversation_id: work, action: "delete", target: { platform_id } });
-    for (const path of ["http://example.test/x.ics", "//example.test/x.ics", "work/x.ics"])
-      expect((await bus.waitForDeadLetter("calendar", remove(path))).code).toBe("invalid_target");
-    const gone = await bus.waitForDeadLetter("calendar", remove(`${work}never.ics`));
-    expect(gone).toMatchObject({ code: "not_found", hint: expect.stringContaining("platform_id") });
+  test("no target leads off the server, to another calendar, to a whole calendar, or to what is not there", async () => {
+    const { server, bus } = await open();
+    const paths = ["http://example.test/x.ics", "//example.test/x.ics", "work/x.ics", `/${user}/home/x.ics`];
+    const whole = [work, work.slice(0, -1), `${work}.`, `${work}..`, `${work}x/../old.ics`, ""];
+    for (const action of ["delete", "edit"])
+      for (const platform_id of [...paths, ...whole]) {
+        const id = bus.send("calendar", {
+          ...{ conversation_id: work, action, target: { platform_id } },
+          ...(action === "edit" ? { subject: "Never" } : {}),
+        });
+        expect((await bus.waitForDeadLetter("calendar", id)).code, `${action} ${platform_id}`).toMatch(
+          platform_id === "" ? /^invalid_/ : /^invalid_target$/,
+        );
+      }
+    expect(server.entries(work)).toHaveLength(1);
+    const gone = bus.send("calendar", {
+      ...{ conversation_id: work, action: "delete", target: { platform_id: `${work}never.ics` } },
+    });
+    expect(await bus.waitForDeadLetter("calendar", gone)).toMatchObject({
+      code: "not_found",
+      hint: expect.stringContaining("platform_id"),
+    });
+  });
+
+  test("names of entries and calendars may have any characters: read, changed and removed by what the event says", async () => {
+    const names = ["abc@mail.example", "a#b?c=d&e;f", "50% of %41 + ü 🌱", "x y"];
+    const calendar = `/${user}/team@example.test #1/`;
+    const urlOf = (name: string): string =>
+      `/${user}/${encodeURIComponent("team@example.test #1")}/${encodeURIComponent(name)}.ics`;
+    const { server, bus } = await open(
+      {},
+      { prepare: (radicale) => radicale.makeCalendar(urlOf("").slice(0, -4), "2026") },
+    );
+    for (const name of names)
+      await server.ask("PUT", urlOf(name), icalOf({ uid: name, summary: `about ${name}`, changedS: nowS }));
+    for (const name of names) {
+      const event = await bus.waitForEvent(`about ${name}`);
+      expect(event).toMatchObject({
+        platform_id: `${calendar}${name}.ics`,
+        conversation: { id: calendar, name: "2026" },
+      });
+      const target = { platform_id: event.platform_id };
+      const edit = { conversation_id: calendar, action: "edit", target, subject: `new ${name}` };
+      await bus.waitForReceipt("calendar", bus.send("calendar", edit));
+      expect((await bus.waitForEvent((one) => one.content?.subject === `new ${name}`)).sender?.is_self).toBe(
+        true,
+      );
+      await bus.waitForReceipt(
+        "calendar",
+        bus.send("calendar", { ...edit, action: "delete", subject: undefined }),
+      );
+    }
+    expect(server.entries(calendar)).toEqual([]);
+  });
+
+  test("what is removed and made once more, or changed and changed back, comes each time", async () => {
+    const { server, bus } = await open();
+    const kinds = (): string[] =>
+      bus.events().map(({ kind, content }) => `${kind} ${content?.subject ?? ""}`);
+    const expected: string[] = [];
+    const wait = async (...more: string[]): Promise<void> => {
+      expected.push(...more);
+      await waitFor(() => kinds().length === expected.length, { message: () => kinds().join() });
+      expect(kinds()).toEqual(expected);
+    };
+    await put(server, "one", "this");
+    await wait("item this");
+    for (let n = 0; n < 2; n += 1) {
+      await server.ask("DELETE", `${work}one.ics`);
+      await wait("delete ");
+      await put(server, "one", "this");
+      await wait("item this");
+      await put(server, "one", "that");
+      await wait("edit that");
+      await put(server, "one", "this");
+      await wait("edit this");
+    }
+    await bus.restart();
+    await put(server, "two", "after");
+    await wait("item after");
+  });
+
+  test("a calendar that is made later is watched as a whole, also one that was made while we were away", async () => {
+    const { server, bus } = await open();
+    const make = async (name: string): Promise<void> => {
+      await server.makeCalendar(`/${user}/${name}/`, name);
+      await server.ask(
+        "PUT",
+        `/${user}/${name}/1.ics`,
+        icalOf({ uid: name, summary: `in ${name}`, changedS: nowS }),
+      );
+    };
+    await make("second");
+    expect((await bus.waitForEvent("in second")).conversation?.name).toBe("second");
+    await bus.stop();
+    await make("third");
+    await bus.start();
+    await bus.waitForEvent("in third");
+    await server.ask("DELETE", `/${user}/second/`);
+    await put(server, "after", "after");
+    await bus.waitForEvent("after");
+    expect(bus.events("long ago")).toEqual([]);
   });
 
   test("a server that has forgotten where we were is compared with what we know: new, changed and gone come once", async () => {
@@ -224,15 +271,23 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () 
   });
 
   test("an entry that is no iCalendar any parser likes comes all the same", async () => {
-    const { server, bus } = await open();
-    // Behind the server's back, as a broken backup leaves it.
-    await put(server, "odd", "odd", ["DTSTART:20261201T090000Z", "RRULE:FREQ=NEVER"]).catch(() => undefined);
+    const { server, front, bus } = await open();
+    await put(server, "odd", "odd");
+    // Such as a more careless server has it.
+    front.after = (_asked, answer) => ({
+      ...answer,
+      body: answer.body.replace("BEGIN:VEVENT", "BEGIN VEVENT"),
+    });
+    const odd = await bus.waitForEvent((event) => event.platform_id === `${work}odd.ics`);
+    expect(odd).toMatchObject({ kind: "item", raw: { ical: expect.stringContaining("SUMMARY:odd") } });
+    expect(String((odd.raw as { unreadable?: string }).unreadable)).toContain("BEGIN VEVENT");
+    front.after = (_asked, answer) => answer;
     await put(server, "fine", "fine");
     await bus.waitForEvent("fine");
   });
 
   test("a calendar that is not there stops it, and those that are there are named", async () => {
-    const { bus } = await open({ calendars: ["Wrok"] }, { calendar: "stopped" });
+    const { bus } = await open({ calendars: ["Wrok"] }, { until: { calendar: "stopped" } });
     const status = await waitFor(() => bus.connector("calendar"));
     expect(status.error?.message).toContain("Wrok");
     expect(status.user_action).toContain("Work");
