@@ -1,7 +1,6 @@
-// The contract for CalDAV, on a real Radicale. A proxy stands before it, for a network that goes silent.
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Proxy, startProxy } from "../helpers/proxy.ts";
+// The contract for CalDAV, on a real Radicale. A front stands before it, for answers that do not come, and answers that ask to wait.
 import { missingServer } from "../helpers/servers/daemon.ts";
+import { type DavFront, startFront } from "../helpers/servers/davFront.ts";
 import {
   icalOf,
   makeRadicale,
@@ -10,14 +9,14 @@ import {
   type Radicale,
   user,
 } from "../helpers/servers/radicale.ts";
-import { waitFor } from "../helpers/wait.ts";
 import type { Said } from "./platform.ts";
 import { contract } from "./suite.ts";
 
 const [work, home] = [`/${user}/work/`, `/${user}/home/`];
 
 let server: Radicale;
-let proxy: Proxy;
+let front: DavFront;
+let early = 0;
 let count = 0;
 /** The clock of the people's calendar programs: each change has a second of its own. */
 let clockS = 0;
@@ -44,9 +43,9 @@ contract({
     await server.start();
     await server.makeCalendar(work, "Work");
     await server.makeCalendar(home, "Home");
-    proxy = await startProxy(server.port);
+    front = await startFront(server.port);
     clockS = Math.floor(Date.now() / 1000);
-    return { server: `http://127.0.0.1:${proxy.port}/`, user, password, runtime: { sync_every: "1s" } };
+    return { server: front.url, user, password, runtime: { sync_every: "200ms" } };
   },
   close: () => server.kill(),
 
@@ -89,23 +88,41 @@ contract({
       Promise.resolve(!server.entries(conversation).some(({ path }) => path === platformId)),
   },
 
-  /** Between two readings: one whose answer is swallowed would end the session before anything is sent. */
-  async swallowAnswers(on) {
-    const before = proxy.connections;
-    if (on) await waitFor(() => proxy.connections > before, { everyMs: 10 });
-    if (on) await sleep(200);
-    proxy.mode = on ? "swallow" : "pass";
-    if (!on) proxy.reset();
+  swallowAnswers(on) {
+    const swallow: DavFront["after"] = ({ method }, answer) => (method === "PUT" ? "silence" : answer);
+    front.after = on ? swallow : (_asked, answer) => answer;
+  },
+  rateLimit: {
+    impose(seconds) {
+      let untilMs: number | undefined;
+      early = 0;
+      front.instead = ({ method }) => {
+        if (method !== "PUT" || (untilMs !== undefined && Date.now() >= untilMs)) return undefined;
+        if (untilMs !== undefined) early += 1;
+        untilMs ??= Date.now() + seconds * 1000;
+        return { status: 429, headers: { "retry-after": String(seconds) }, body: "slow down" };
+      };
+    },
+    early: () => early,
   },
   server: {
-    stop: () => server.stop(),
-    kill: () => server.kill(),
-    start: async () => {
-      if (proxy.mode === "pass") await server.start();
-      proxy.mode = "pass";
+    async stop() {
+      await front.close();
+      await server.stop();
     },
-    freeze: () => void (proxy.mode = "blackhole"),
+    async kill() {
+      await front.close();
+      await server.kill();
+    },
+    async start() {
+      if (!front.isFrozen) {
+        await server.start();
+        await front.listen();
+      }
+      front.isFrozen = false;
+    },
+    freeze: () => void (front.isFrozen = true),
   },
   badCredentials: (entry) => ({ ...entry, password: "wrong" }),
-  logins: () => Promise.resolve(proxy.connections),
+  logins: () => Promise.resolve(front.asked.length),
 });
