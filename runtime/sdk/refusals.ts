@@ -39,11 +39,14 @@ export function refused(
 }
 
 /** What ctx.fetch threw, or the reading of an answer: nothing was sent when nobody was reached; anything later may have been done. */
-export function unanswered(error: unknown, { unanswered: hint }: Pick<Advice, "unanswered">): SpoolwayError {
+export function unanswered(
+  error: unknown,
+  { unanswered: hint }: Partial<Pick<Advice, "unanswered">> = {},
+): SpoolwayError {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "unreachable") return reconnect(message, { cause: error });
   if (error instanceof SpoolwayError) return error;
-  return new SpoolwayError("timed_out", message, { hint, cause: error });
+  return new SpoolwayError("timed_out", message, { cause: error, ...(hint === undefined ? {} : { hint }) });
 }
 
 /** The answer's JSON as it stands there. Throws where it is none of the API's: a page of something that stands before it, another server, or one that sends us elsewhere. */
