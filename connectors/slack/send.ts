@@ -18,7 +18,7 @@ export async function send(slack: Slack, message: Outgoing, ctx: SendContext): P
   const ts = target?.platform_id;
   const [text, ...more] = action === "edit" ? textsOf(message) : [];
   if (more.length > 0) throw reject("an edited text has to fit into one message", "too_large");
-  if (action === "edit") await slack.api.call("chat.update", { channel, ts, ...text });
+  if (action === "edit") await slack.api.call("chat.update", { channel, ts, ...text, mrkdwn: undefined });
   const gone = ctx.mayHaveBeenSent ? /message_not_found/ : /(?!)/; // by the try whose answer was lost
   if (action === "delete") await slack.api.call("chat.delete", { channel, ts }).catch(unless(gone));
   const name = emojiName(reaction) ?? reaction;

@@ -27,7 +27,7 @@ describe("slack, in", { timeout: 120_000 }, () => {
   test("what Slack repeats because an acknowledgement was lost is one file, also in another process", async () => {
     const { slack, bus } = await startSlack((fresh) => {
       fresh.sockets.ackMs = 300;
-      fresh.sockets.retryMs = [0, 200, 400, 800, 1600, 3200];
+      fresh.sockets.retryMs = Array<number>(100).fill(300); // as long as another process may take to be there
     });
     slack.sockets.mayTakeAck = () => false;
     slack.say(general, "again and again");

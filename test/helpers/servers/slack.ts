@@ -1,16 +1,20 @@
 // A Slack workspace with one app in it: the Web API (slackMethods.ts), Socket Mode (slackSockets.ts) and files (slackFiles.ts) on one port. It enforces tokens, scopes, rate
 // limits with Retry-After, argument names and sizes, and keeps what was said over a restart of the server.
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
+import { projectRoot } from "../command.ts";
 import { SlackFiles } from "./slackFiles.ts";
-import { type Args, methods } from "./slackMethods.ts";
+import { type Args, methods, scopeOf } from "./slackMethods.ts";
 import { SlackSockets } from "./slackSockets.ts";
 import { type Channel, type Person, shown, SlackStore, stored, type StoredMessage } from "./slackStore.ts";
 
 export const botToken = "xoxb-1-2-fake";
 export const appToken = "xapp-1-A0FAKE-3-fake";
-const allScopes =
-  "users:read channels:read im:write channels:history chat:write reactions:write files:read files:write";
+/** Those of the app that the README tells to make: what it leaves out, nobody has. */
+const readme = readFileSync(join(projectRoot, "connectors/slack/README.md"), "utf8");
+const allScopes = [...readme.matchAll(/^ +- ([a-z]+:[a-z]+)$/gm)].map(([, scope = ""]) => scope);
 const shareMs = 100;
 
 type New = Omit<StoredMessage, "type" | "ts">;
@@ -22,7 +26,7 @@ export class SlackServer {
   readonly bot: Person = this.store.addPerson("spool", true);
   readonly ada: Person = this.store.addPerson("ada");
   readonly botId = "B0SPOOL";
-  readonly scopes = new Set(allScopes.split(" "));
+  readonly scopes = new Set(allScopes);
   /** host:port by which the app reaches it: a proxy's, where one stands before it. */
   publicHost = "";
   /** Requests of each method. */
@@ -233,13 +237,9 @@ export class SlackServer {
     if (token === undefined) return { ok: false, error: "not_authed" };
     if (token !== botToken && token !== appToken) return { ok: false, error: "invalid_auth" };
     if ((token === appToken) !== (method.app ?? false)) return { ok: false, error: "not_allowed_token_type" };
-    if (method.scope !== undefined && !this.scopes.has(method.scope))
-      return {
-        ok: false,
-        error: "missing_scope",
-        needed: method.scope,
-        provided: [...this.scopes].join(","),
-      };
+    const needed = scopeOf(method, this, args);
+    if (needed !== undefined && !this.scopes.has(needed))
+      return { ok: false, error: "missing_scope", needed, provided: [...this.scopes].join(",") };
     const unknown = Object.keys(args).find((key) => !method.args.includes(key));
     if (unknown !== undefined)
       return {

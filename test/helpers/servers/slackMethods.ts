@@ -9,6 +9,8 @@ type Answer = Record<string, unknown>;
 interface Method {
   args: string[];
   scope?: string;
+  /** Needs this of the kind of conversation: channels:, groups:, im: or mpim: with it. */
+  right?: "history" | "read";
   /** Needs the app-level token. */
   app?: boolean;
   answer(slack: SlackServer, args: Args): Answer;
@@ -48,15 +50,21 @@ export const methods: Record<string, Method> = {
   },
   "users.conversations": {
     args: ["types", "exclude_archived", "limit", "cursor"],
-    scope: "channels:read",
-    answer({ store, bot }, args) {
-      const mine = [...store.channels.values()].filter(({ members }) => members.includes(bot.id));
-      return page("channels", mine.map(roomOf), args);
+    answer({ store, bot, scopes }, args) {
+      const types = (args.types ?? "public_channel").split(",").map((type) => kinds.get(type) ?? "");
+      if (types.includes("")) return refuse("invalid_types");
+      const needed = types.map((kind) => `${kind}:read`).find((scope) => !scopes.has(scope));
+      if (needed !== undefined) return refuse("missing_scope", { needed });
+      const isMine = (one: Channel): boolean =>
+        one.members.includes(bot.id) &&
+        types.includes(kindOf(one)) &&
+        !(one.is_archived && args.exclude_archived === "true");
+      return page("channels", [...store.channels.values()].filter(isMine).map(roomOf), args);
     },
   },
   "conversations.info": {
     args: ["channel"],
-    scope: "channels:read",
+    right: "read",
     answer: (slack, { channel = "" }) =>
       inChannel(slack, channel, (found) => ({ ok: true, channel: roomOf(found) })),
   },
@@ -70,7 +78,7 @@ export const methods: Record<string, Method> = {
   },
   "conversations.history": {
     args: ["channel", "oldest", "latest", "inclusive", "limit", "cursor", "include_all_metadata"],
-    scope: "channels:history",
+    right: "history",
     answer: (slack, args) =>
       inChannel(slack, args.channel ?? "", ({ messages }) => {
         const top = messages.filter(({ ts, thread_ts, subtype }) => {
@@ -82,7 +90,7 @@ export const methods: Record<string, Method> = {
   },
   "conversations.replies": {
     args: ["channel", "ts", "oldest", "latest", "inclusive", "limit", "cursor", "include_all_metadata"],
-    scope: "channels:history",
+    right: "history",
     answer: (slack, args) =>
       inChannel(slack, args.channel ?? "", ({ messages }) => {
         const root = messages.find(({ ts }) => ts === args.ts);
@@ -127,7 +135,7 @@ export const methods: Record<string, Method> = {
       }),
   },
   "chat.update": {
-    args: ["channel", "ts", "text", "markdown_text", "blocks", "mrkdwn"],
+    args: ["channel", "ts", "text", "markdown_text", "blocks", "metadata", "parse", "link_names"],
     scope: "chat:write",
     answer: (slack, args) =>
       ofBot(slack, args, "cant_update_message", (channel, message) => {
@@ -185,6 +193,24 @@ export const methods: Record<string, Method> = {
       }),
   },
 };
+
+/** What users.conversations calls them, and what scopes do. */
+const kinds = new Map([
+  ["public_channel", "channels"],
+  ["private_channel", "groups"],
+  ["mpim", "mpim"],
+  ["im", "im"],
+]);
+
+function kindOf({ is_im, is_mpim, is_private }: Channel): string {
+  return is_im ? "im" : is_mpim ? "mpim" : is_private ? "groups" : "channels";
+}
+
+/** The scope that a call needs: of a method, or of the conversation that it is about. */
+export function scopeOf({ scope, right }: Method, { store }: SlackServer, args: Args): string | undefined {
+  const about = store.channels.get(args.channel ?? "");
+  return scope ?? (right === undefined ? undefined : `${about ? kindOf(about) : "channels"}:${right}`);
+}
 
 function parsed<T>(text: string | undefined): T | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as T);
