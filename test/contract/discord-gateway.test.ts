@@ -113,6 +113,14 @@ describe("sessions", { timeout: 120_000 }, () => {
     await bus.waitForConnector(name, "live", { timeoutMs: 30_000 });
   });
 
+  test("what no new session helps against stops it, and says so", async () => {
+    const { discord, bus } = await open();
+    discord.gateway.cut({ sessions: true, code: 4011 });
+    await bus.waitForConnector(name, "stopped", { timeoutMs: 30_000 });
+    expect(bus.connector(name)).toMatchObject({ user_action: expect.stringMatching(/2500/) });
+    expect(discord.gateway.logins).toEqual(["identify"]);
+  });
+
   test("an intent that is not switched on stops it and says where the switch is; without it it sees that somebody wrote", async () => {
     const discord = new Discord();
     discord.gateway.allowedIntents = 0;

@@ -33,14 +33,31 @@ describe("messages", { timeout: 120_000 }, () => {
     expect(discord.slowed).toBe(1);
   });
 
+  test("a limit of the whole bot holds up all that is sent, and is no attempt", async () => {
+    const { discord, bus } = await open({ runtime: { retry: { attempts: 1 } } });
+    discord.isGlobalWait = true;
+    discord.waitUntil = Date.now() + 7500;
+    const ids = [devId, opsId].map((conversation_id, n) =>
+      bus.send(name, { conversation_id, text: `waits ${n}` }),
+    );
+    await waitFor(() => discord.requests.some((request) => request.startsWith("POST")));
+    for (const id of ids) await bus.waitForReceipt(name, id, { timeoutMs: 40_000 });
+    expect(discord.early).toBeLessThan(2); // both may have been under way
+  });
+
   test("what is so for a while is tried again, and what is too large is not", async () => {
     const { discord, bus } = await open();
     discord.refusals.push(new Refusal(400, 40004, "Send messages has been temporarily disabled"), "blocked");
     const id = bus.send(name, { conversation_id: devId, text: "patience" });
     expect((await bus.waitForReceipt(name, id)).attempts).toBe(3);
-    discord.refusals.push(new Refusal(400, 50045, "File uploaded exceeds the maximum size"));
-    const large = bus.send(name, { conversation_id: devId, text: "large" });
-    expect((await bus.waitForDeadLetter(name, large)).code).toBe("too_large");
+    for (const refusal of [
+      new Refusal(400, 50045, "File uploaded exceeds"),
+      new Refusal(413, 0, "Too Large"),
+    ]) {
+      discord.refusals.push(refusal);
+      const large = bus.send(name, { conversation_id: devId, text: "large" });
+      expect((await bus.waitForDeadLetter(name, large)).code).toBe("too_large");
+    }
     expect(seen(discord, devId)).toEqual(["patience"]);
   });
 
@@ -98,6 +115,19 @@ describe("messages", { timeout: 120_000 }, () => {
       conversation: { id: direct?.id, type: "direct" },
       sender: { display_name: "ADA" },
     });
+  });
+
+  test("an answer to a message that is gone is an ordinary one; a message that an earlier try deleted is deleted", async () => {
+    const { discord, bus } = await open();
+    const gone = { conversation_id: devId, text: "too late", reply_to: "1162000000000000099" };
+    const { platform_id = "" } = await bus.waitForReceipt(name, bus.send(name, gone));
+    expect(discord.world.message(devId, platform_id).type).toBe(0);
+    discord.isSwallowing = true;
+    const id = bus.send(name, { conversation_id: devId, action: "delete", target: { platform_id } });
+    await waitFor(() => seen(discord, devId).length === 0);
+    process.kill(bus.connector(name)?.pid ?? 0, "SIGKILL");
+    discord.isSwallowing = false;
+    await bus.waitForReceipt(name, id, { timeoutMs: 30_000 });
   });
 
   test("what cannot be done is refused with Discord's words, or before it is asked, and what to do", async () => {

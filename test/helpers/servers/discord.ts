@@ -37,6 +37,8 @@ export class Discord {
   isSwallowing = false;
   /** Answers everything with 429 until then. */
   waitUntil = 0;
+  /** It is the whole bot's limit, and not a channel's. */
+  isGlobalWait = false;
   /** Requests that came although they should have waited. */
   early = 0;
   /** Messages that came while their channel was slow. */
@@ -81,7 +83,7 @@ export class Discord {
       if (url.pathname.startsWith("/attachments/")) return this.#serveFile(url, response);
       const posted = await postedIn(request);
       const { status, body } = this.#handle(request, url, posted, response);
-      if (this.isSwallowing && request.method === "POST") return;
+      if (this.isSwallowing && request.method !== "GET") return;
       send(response, status, body);
     } catch (error) {
       if (error instanceof Refusal) send(response, error.status, error.body);
@@ -101,7 +103,8 @@ export class Discord {
     if (waitMs > 0 && path !== "/gateway/bot") {
       this.early += this.#wasTold ? 1 : 0;
       this.#wasTold = true;
-      throw this.#wait(waitMs, response, "user", { left: 0, resetAt: this.waitUntil });
+      const scope = this.isGlobalWait ? "global" : "user";
+      throw this.#wait(waitMs, response, scope, { left: 0, resetAt: this.waitUntil });
     }
     this.#wasTold = false;
     const refusal = path.includes("/messages") && method !== "GET" ? this.refusals.shift() : undefined;
@@ -135,11 +138,12 @@ export class Discord {
   }
 
   #wait(ms: number, response: ServerResponse, scope: string, bucket: Bucket): Refusal {
-    this.#limitHeaders(response, bucket);
+    if (scope === "global") response.setHeader("x-ratelimit-global", "true");
+    else this.#limitHeaders(response, bucket);
     response.setHeader("retry-after", String(Math.ceil(ms / 1000)));
     response.setHeader("x-ratelimit-scope", scope);
     const refusal = new Refusal(429, 0, "You are being rate limited.");
-    Object.assign(refusal.body, { retry_after: ms / 1000, global: false });
+    Object.assign(refusal.body, { retry_after: ms / 1000, global: scope === "global" });
     return refusal;
   }
 
