@@ -1,6 +1,11 @@
 // The contract for XMPP, on a real prosody: a person as the main conversation, a room as the other one. A proxy stands between the connector and the server, so that
-// the observers are there before the connector comes back.
+// the observers are there before the connector comes back. The server is started once; each case has an account of its own on it.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll } from "vitest";
 import type { Bus } from "../helpers/bus.ts";
+import { atEnd } from "../helpers/children.ts";
 import { type Proxy, startProxy } from "../helpers/proxy.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
 import { makeProsody, password, type Prosody, rooms } from "../helpers/servers/prosody.ts";
@@ -10,10 +15,13 @@ import type { Said } from "./platform.ts";
 import { contract } from "./suite.ts";
 
 const room = `dev@${rooms}`;
-const bot = "bot@localhost";
 const ada = "ada@localhost";
 
 let server: Prosody;
+/** The name of the case's account, and its address. */
+let nick = "";
+let bot = "";
+let cases = 0;
 let proxy: Proxy;
 let bus: Bus | undefined;
 let adas: XmppUser[] = [];
@@ -38,11 +46,21 @@ async function enter(): Promise<void> {
   proxy.mode = "pass";
 }
 
+/** Once; what it has stays until the last case is over. */
+async function startServer(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "spoolway-xmpp-"));
+  server = await makeProsody({ folder, users: ["ada"] });
+  atEnd(async () => {
+    await server.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
 /** What ada saw of the bot, there or in the room. */
 const seen = (conversation: string): Stanza[] =>
   adas.flatMap((user) =>
     conversation === room
-      ? user.messages(room).filter(({ attrs }) => attrs.from?.endsWith("/bot"))
+      ? user.messages(room).filter(({ attrs }) => attrs.from?.endsWith(`/${nick}`))
       : user.messages(bot),
   );
 
@@ -62,6 +80,8 @@ const names = {
 const has = (name: keyof typeof names, id: string): boolean =>
   seen(ada).some((one) => one.getChild(name, names[name])?.attrs.id === id);
 
+if (missingServer("prosody") === undefined) beforeAll(startServer);
+
 contract({
   type: "xmpp",
   conversation: ada,
@@ -70,9 +90,12 @@ contract({
   offlineWithoutServer: true,
   keepsWhileAway: true,
 
-  async open({ folder }) {
-    server = await makeProsody({ folder, users: ["ada", "bot"] });
-    await server.start();
+  async open() {
+    cases += 1;
+    nick = `bot${cases}`;
+    bot = `${nick}@localhost`;
+    server.addUser(nick);
+    if (!server.running) await server.start();
     proxy = await startProxy(server.port);
     [adas, phones] = [[], []];
     await enter();
@@ -83,8 +106,7 @@ contract({
   },
   async close() {
     for (const user of [...adas, ...phones]) user.close();
-    isFrozen = false;
-    await server.kill();
+    if (isFrozen) freeze(false);
   },
 
   async say({ conversation, text }) {
@@ -101,7 +123,7 @@ contract({
     await bus?.waitForConnector("xmpp", "live");
   },
   async saySelf({ text }) {
-    phones.push(await XmppUser.connect(server.port, "bot", password, [], "phone"));
+    phones.push(await XmppUser.connect(server.port, nick, password, [], "phone"));
     await last(phones).say(ada, text);
   },
   happens: {

@@ -29,6 +29,10 @@ export class Daemon {
     return this.child?.pid;
   }
 
+  get running(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Resolves when it is ready. */
   async start(): Promise<void> {
     const { program, args, folder, env, ready } = this.options;

@@ -42,6 +42,13 @@ export class Prosody extends Daemon {
     this.certFile = certFile;
   }
 
+  /** An account, at any time. */
+  addUser(name: string): void {
+    const accounts = join(this.folder, "data", domain, "accounts");
+    mkdirSync(accounts, { recursive: true });
+    writeFileSync(join(accounts, `${name}.dat`), `return { ["password"] = "${password}"; };\n`);
+  }
+
   /** How many logins were refused so far. */
   refusedLogins(): number {
     const log = readFileSync(join(this.folder, "prosody.log"), "utf8");
@@ -53,10 +60,6 @@ export class Prosody extends Daemon {
 export async function makeProsody(options: ProsodyOptions): Promise<Prosody> {
   const { folder, users, tls = false, without = [], resumableS = 60 } = options;
   const [port, tlsPort] = [await freePort(), await freePort()];
-  const accounts = join(folder, "data", domain, "accounts");
-  mkdirSync(accounts, { recursive: true });
-  for (const user of users)
-    writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${password}"; };\n`);
   const certificate = tls ? makeCertificate(folder) : undefined;
   const modules = ["roster", "saslauth", "disco", "ping", "carbons", "mam", "smacks", "posix", "offline"];
   const list = (names: readonly string[]): string => `{ ${names.map((name) => `"${name}"`).join(", ")} }`;
@@ -88,5 +91,7 @@ export async function makeProsody(options: ProsodyOptions): Promise<Prosody> {
     `Component "${plainRooms}" "muc"`,
   ];
   writeFileSync(join(folder, "prosody.cfg.lua"), `${lines.join("\n")}\n`);
-  return new Prosody(folder, port, tlsPort, certificate?.certFile);
+  const server = new Prosody(folder, port, tlsPort, certificate?.certFile);
+  for (const user of users) server.addUser(user);
+  return server;
 }
