@@ -80,7 +80,10 @@ describe.skipIf(missingServer("prosody"))("an XMPP stream", { timeout: 90_000 },
       ({ name, attrs }) => name === "presence" && attrs.type === "unavailable" && attrs.from === `${dev}/bot`,
     );
     expect(left).toEqual([]);
-    await bus.waitForReceipt("xmpp", bus.send("xmpp", { conversation_id: "ada@localhost", text: "hi" }));
+    // What XML cannot hold would end the stream.
+    const bell = bus.send("xmpp", { conversation_id: "ada@localhost", text: "ding\u0007\uffff" });
+    await bus.waitForReceipt("xmpp", bell);
+    await ada.saw((one) => one.getChildText("body") === "ding\ufffd\ufffd");
   });
 
   test("tells after its resumption what the server has got: that is not sent again, without any archive", async () => {
@@ -180,17 +183,20 @@ describe.skipIf(missingServer("prosody"))("XMPP over TLS", { timeout: 90_000 }, 
     const sends = await startImpostor(
       `<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>127.0.0.1:${stripped.port}</see-other-host></stream:error>`,
     );
+    const mechanisms =
+      "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism></mechanisms>";
+    const plain = await startImpostor(`<stream:features>${mechanisms}</stream:features>`);
     const bus = await startBus({
-      connectors: Object.entries({ stripped, eager, sends }).map(([name, { port }]) =>
-        entryFor(port, { name, tls: true, tls_verify: false }),
+      connectors: Object.entries({ stripped, eager, sends, plain }).map(([name, { port }]) =>
+        entryFor(port, { name, tls: name !== "plain", tls_verify: false }),
       ),
-      until: { stripped: "stopped", eager: "offline", sends: "offline" },
+      until: { stripped: "stopped", eager: "offline", sends: "offline", plain: "stopped" },
     });
     expect(bus.connector("stripped")?.user_action).toContain("direct_tls");
     expect(bus.logs()).toMatch(/<message> before the encryption.*"connector":"eager"/);
     expect(bus.logs()).toMatch(/see-other-host.*"connector":"sends"/);
     expect(bus.events()).toEqual([]);
-    for (const { heard } of [stripped, eager, sends])
+    for (const { heard } of [stripped, eager, sends, plain])
       expect(heard.join("")).not.toMatch(/<(iq|auth|resume|enable|presence|message)/);
   });
 });

@@ -79,6 +79,14 @@ describe("a session of XMPP", () => {
     await session.close();
   });
 
+  test("asks with each probe how far the server is: else what it is never told of would be remembered for ever", async () => {
+    const { session, stream } = await enter();
+    const before = stream.told.length;
+    await session.probe();
+    expect(stream.told.slice(before)).toEqual([expect.stringMatching(/^<r /)]);
+    await session.close();
+  });
+
   test("sends no stanza for which the server would end the stream, each time anew", async () => {
     const { session, stream, ctx } = await enter();
     const before = stream.said.length;

@@ -1,5 +1,6 @@
 // What XMPP's messages become, and what ours look like: where a server, a room or somebody does what no well-behaved one does.
 import { describe, expect, test } from "vitest";
+import { reject } from "../../../runtime/sdk.ts";
 import type { Stanza } from "../../../runtime/sdk/xmpp.ts";
 import { outgoing } from "../../helpers/context.ts";
 import { enter, mam, type ScriptedStream } from "./session.ts";
@@ -75,6 +76,26 @@ describe("what comes", () => {
     await session.close();
   });
 
+  test("with a request and cannot be kept is not confirmed", async () => {
+    const { ctx, stream, session } = await talk();
+    ctx.beforeDeliver = () => {
+      throw reject("no", "invalid_event");
+    };
+    await stream.hear(`<message type='chat' from='${ada}/x' id='1'><body>hi</body>${request}</message>`);
+    expect(messagesIn(stream)).toEqual([]);
+    await session.close();
+  });
+
+  test("has the archive's id by the archive's word, the last one: not every server takes away what others wrote", async () => {
+    const { ctx, stream, session } = await talk(({ archives }) => archives.add("bot@example.org"));
+    const ids = ["forged", "true"].map(
+      (id) => `<stanza-id xmlns='urn:xmpp:sid:0' by='bot@example.org' id='${id}'/>`,
+    );
+    await stream.hear(`<message type='chat' from='${ada}/x' id='1'><body>hi</body>${ids.join("")}</message>`);
+    expect(ctx.delivered[0]?.key).toEqual(["bot@example.org", "true"]);
+    await session.close();
+  });
+
   test("back as an error for our confirmation is no event", async () => {
     const { ctx, stream, session } = await talk();
     await stream.hear(`<message type='chat' from='${ada}/x' id='1'><body>hi</body>${request}</message>`);
@@ -127,6 +148,27 @@ describe("what goes", () => {
     const back = outgoing("", { action: "react", conversation_id: ada, target, reaction: "" });
     await session.send(back, ctx.sending());
     expect(messagesIn(stream).map((one) => one.getChild("reactions")?.getChildElements())).toEqual([[]]);
+    await session.close();
+  });
+
+  test("a second time is looked for first, and goes only where it is not", async () => {
+    const { ctx, stream, session } = await talk(({ archives }) => archives.add("bot@example.org"));
+    const [lost, there] = [
+      outgoing("hi", { conversation_id: ada }),
+      outgoing("hi", { conversation_id: ada }),
+    ];
+    stream.answer = (about, _to, payload) => {
+      const message = `<message to='${ada}' type='chat' id='here:${there.id}'><body>hi</body></message>`;
+      const forwarded = `<forwarded xmlns='urn:xmpp:forward:0'>${message}</forwarded>`;
+      const { queryid } = payload.attrs;
+      if (about === mam)
+        void stream.hear(
+          `<message><result xmlns='${mam}' queryid='${queryid}' id='1'>${forwarded}</result></message>`,
+        );
+      return "";
+    };
+    for (const message of [lost, there]) await session.send(message, { ...ctx.sending(), attempt: 2 });
+    expect(messagesIn(stream).map(({ attrs }) => attrs.id)).toEqual([`here:${lost.id}`]);
     await session.close();
   });
 

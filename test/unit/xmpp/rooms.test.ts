@@ -49,6 +49,16 @@ describe("the rooms of XMPP", () => {
     await session.close();
   });
 
+  test("are not left with another nick", async () => {
+    const { session, stream, ctx } = await enter({ rooms: [one] });
+    const renamed = presence(`${one}/bot`, 303).replace("<presence", "<presence type='unavailable'");
+    await stream.hear(renamed);
+    await stream.hear(presence(`${one}/bot2`));
+    await session.send(outgoing("hi", { action: "typing", conversation_id: one }), ctx.sending());
+    expect(joinsOf(stream, one)).toHaveLength(1);
+    await session.close();
+  });
+
   test("are entered once, however often they are named", async () => {
     const { session, stream, ctx } = await enter({ rooms: [one, one.toUpperCase(), { name: one }] });
     await session.send(outgoing("hi", { conversation_id: one }), ctx.sending());
