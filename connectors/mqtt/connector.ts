@@ -22,6 +22,7 @@ export default defineConnector<Config, Session>({
     const hello = await toHello(ctx);
     return KeptSession.open(ctx, protocol, hello, async (session) => {
       await ctx.state.set("client_id", hello.clientId);
+      await session.outbound.resume(releaseOf(session));
       await subscribe(session, ctx);
     });
   },
@@ -89,26 +90,30 @@ function toArrival(packet: Packet, session: Session, config: Config): Arrival {
     link.write({ cmd, messageId, reasonCode: 0 });
   if (packet.cmd !== "publish") return { frees: messageId, acknowledge: answer("pubcomp") };
   const { qos, dup: isAgain, topic, payload } = packet;
-  const arrival = {
-    draft: toDraft(packet, id, offerOf(session).mark, config),
-    isAgain,
-    standsFor: [topic, payload],
-  };
+  const draft = toDraft(packet, id, offerOf(session).mark, config);
+  const arrival = { draft, isAgain, standsFor: [topic, payload] };
   if (qos === 0) return arrival;
   const acknowledge = answer(qos === 2 ? "pubrec" : "puback");
   return { ...arrival, number: messageId, untilFreed: qos === 2, acknowledge };
 }
 
+/** Of a message of QoS 2. */
+const releaseOf =
+  ({ link }: Session) =>
+  (messageId: number): Promise<Packet> =>
+    link.ask({ cmd: "pubrel", messageId, reasonCode: 0 }, `pubcomp ${messageId}`);
+
 /** Resolves when the broker has it. */
 async function publish(session: Session, id: string, packet: IPublishPacket): Promise<void> {
   const answer = packet.qos === 2 ? "pubrec" : "puback";
   if (packet.qos === 0) return session.tell(packet);
-  const give = async (messageId: number, dup: boolean): Promise<void> => {
+  const give = async (messageId: number, dup: boolean): Promise<boolean> => {
     const result = await session.link.ask({ ...packet, messageId, dup }, `${answer} ${messageId}`);
     const refused = reasons.refused(packet.topic, ...reasonOf(result));
     if (refused) throw refused;
+    return packet.qos === 2;
   };
-  const release = (messageId: number): Promise<Packet> =>
-    session.link.ask({ cmd: "pubrel", messageId, reasonCode: 0 }, `pubcomp ${messageId}`);
-  await session.outbound.hand(id, packet.qos === 2 ? { give, release } : { give });
+  // A message that a person changed and sends again has the same id, and is another one.
+  const print = fingerprint(packet.topic, packet.payload, packet.properties).slice(0, 16);
+  await session.outbound.hand(`${id} ${print}`, { give, release: releaseOf(session) });
 }

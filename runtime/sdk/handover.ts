@@ -3,13 +3,19 @@
 //
 //   new ─▶ given (number chosen) ─▶ the other side has it ─▶ released (a second `give` would be a second message) ─▶ done
 //            └─ refused, or tried again later ─▶ new
+//
+// A number that nobody comes back for (its message expired, or a person took it away) would be held on the other side for as long as the session lives, and all that it
+// takes at once would be used up in the end: see `resume`.
 import { rateLimited, type State, toSpoolwayError } from "../sdk.ts";
 
-/** How a message is handed over; `again` means that it may have been given before, under the same number. */
 export interface Steps {
-  give(number: number, again: boolean): Promise<unknown>;
-  /** Lets the other side forget the number. Absent where it forgets by itself: then a crash may bring the message twice. */
-  release?: ((number: number) => Promise<unknown>) | undefined;
+  /**
+   * `again`: it may have been given before, under the same number. Resolves with true where the other side keeps the number until it is released, with false where it
+   * forgets it by itself: then a crash may bring the message twice.
+   */
+  give(number: number, again: boolean): Promise<boolean>;
+  /** Lets the other side forget the number. */
+  release(number: number): Promise<unknown>;
 }
 
 type Reached = Record<string, { number: number; step: "given" | "released" | "done" }>;
@@ -25,6 +31,8 @@ const key = "handover";
 const busyMs = 100;
 /** Finished messages are remembered until their receipts are durable for sure: more than can be under way at once. */
 const maxDone = 200;
+/** Numbers that were given and wait for their messages' next try; all in one lane each, so seldom more than a few. At most half of what the other side takes at once. */
+const maxGiven = 50;
 
 export class Handover {
   readonly #state: State;
@@ -49,6 +57,23 @@ export class Handover {
   }
 
   /**
+   * For the beginning of a session: goes on with what was released. What was given is its message's, which is tried again; of too many the oldest are let go, and may come to be
+   * seen at last: their messages were given up, or else are new.
+   */
+  async resume(release: Steps["release"]): Promise<void> {
+    const all = Object.entries(this.#reached);
+    const given = all.filter(([, { step }]) => step === "given").map(([id]) => id);
+    const kept = Math.min(maxGiven, Math.floor((this.#limits.maxUnderWay ?? Infinity) / 2));
+    const old = new Set(given.slice(0, Math.max(0, given.length - kept)));
+    for (const [id, { number, step }] of all) {
+      if (step !== "released" && !old.has(id)) continue;
+      await release(number);
+      if (step === "released") await this.#reach(id, number, "done");
+      else await this.#forget(id);
+    }
+  }
+
+  /**
    * Resolves when the message is handed over, at once where it was before. Rejects as a step does: the fates uncertain and reconnect leave it where it is, with the others
    * the other side did not take it. Throws rate_limited while too much is under way.
    */
@@ -65,10 +90,10 @@ export class Handover {
     const number = before?.number ?? this.freeNumber();
     if (before?.step !== "released") {
       await this.#reach(id, number, "given");
-      await give(number, before !== undefined).catch((thrown: unknown) => this.#failed(id, thrown));
-      if (release) await this.#reach(id, number, "released");
+      const isHeld = await give(number, before !== undefined).catch((thrown) => this.#failed(id, thrown));
+      if (isHeld) await this.#reach(id, number, "released");
     }
-    await release?.(number);
+    if (this.#reached[id]?.step === "released") await release(number);
     const done = Object.keys(this.#reached).filter((one) => this.#reached[one]?.step === "done");
     for (const old of done.slice(0, -maxDone)) delete this.#reached[old];
     await this.#reach(id, number, "done");
@@ -90,10 +115,12 @@ export class Handover {
   }
 
   async #failed(id: string, thrown: unknown): Promise<never> {
-    if (!["uncertain", "reconnect"].includes(toSpoolwayError(thrown).fate)) {
-      delete this.#reached[id];
-      await this.#state.set(key, this.#reached);
-    }
+    if (!["uncertain", "reconnect"].includes(toSpoolwayError(thrown).fate)) await this.#forget(id);
     throw thrown;
+  }
+
+  async #forget(id: string): Promise<void> {
+    delete this.#reached[id];
+    await this.#state.set(key, this.#reached);
   }
 }

@@ -1,5 +1,5 @@
 // What only MQTT has: two halves of a session, which together make that nothing is lost or doubled; retained messages; requests and answers; rights by topic.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -294,6 +294,39 @@ describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_00
       expect(await bus.waitForDeadLetter("mqtt", bus.send("mqtt", message))).toMatchObject({ code });
     await bus.waitForReceipt("mqtt", bus.send("mqtt", { ...lamp, reply_to: "x".repeat(65_535) }));
     expect(relay.connections).toBe(1);
+  });
+
+  test("messages that were given up half way do not use up what the broker takes at once", async () => {
+    const { relay, entry } = await openBroker(["max_inflight_messages 4"]);
+    const bus = await startWith({ ...entry, runtime: { on_uncertain: "hold" } });
+    const ids: string[] = [];
+    const heal = await cutAt(relay, "broker", [pubrec], async () => {
+      for (let n = 1; n <= 4; n += 1)
+        ids.push(bus.send("mqtt", { conversation_id: `home/${n}`, text: "given up" }));
+      await waitFor(() => relay.passed.filter(({ type }) => type === publish).length === 4);
+    });
+    heal();
+    for (const id of ids)
+      expect(await bus.waitForDeadLetter("mqtt", id)).toMatchObject({ code: "outcome_unknown" });
+    const id = bus.send("mqtt", { conversation_id: "home/lamp", text: "on" });
+    expect((await bus.waitForReceipt("mqtt", id)).attempts).toBe(1);
+  });
+
+  test("a dead letter that is changed and sent again is another message, whatever became of the first", async () => {
+    const { relay, ada, entry } = await openBroker();
+    const seen = await watch(ada);
+    const bus = await startWith({ ...entry, runtime: { on_uncertain: "hold" } });
+    let id = "";
+    const heal = await cutAt(relay, "broker", [pubcomp], async () => {
+      id = bus.send("mqtt", { conversation_id: "home/lamp", text: "on" });
+    });
+    heal();
+    const letter = await bus.waitForDeadLetter("mqtt", id);
+    const path = join(bus.spool, `failed/mqtt/${id}.json`);
+    writeFileSync(path, JSON.stringify({ ...letter, message: { ...letter.message, text: "off" } }));
+    expect(await bus.command("failed", "retry", id)).toMatchObject({ code: 0 });
+    await bus.waitForReceipt("mqtt", id);
+    expect([await seen("on"), await seen("off")].map((all) => all.length)).toEqual([1, 1]);
   });
 
   test("what is above a limit of the broker that it never told of is a dead letter, and the connection stays", async () => {

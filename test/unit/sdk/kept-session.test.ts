@@ -16,19 +16,22 @@ const limits = { maxNumber: 4, maxUnderWay: 2 };
 
 describe("handover", () => {
   /** What the other side does: it takes a number once until it is released. */
-  const side = () => {
+  const side = (isHeld = true) => {
     const log: string[] = [];
     return {
       log,
-      give: async (number: number, again: boolean) => void log.push(`give ${number}${again ? " again" : ""}`),
+      give: async (number: number, again: boolean) => {
+        log.push(`give ${number}${again ? " again" : ""}`);
+        return isHeld;
+      },
       release: async (number: number) => void log.push(`release ${number}`),
     };
   };
+  const lost = () => Promise.reject(uncertain("lost"));
 
   test("goes on where it was, and does nothing more when it was done", async () => {
     const { state } = context();
     const { log, give, release } = side();
-    const lost = () => Promise.reject(uncertain("lost"));
     const first = await Handover.open(state, true, limits);
     await expect(first.hand("a", { give: lost, release })).rejects.toThrow("lost");
     const second = await Handover.open(state, true, limits);
@@ -44,31 +47,56 @@ describe("handover", () => {
     const { log, give, release } = side();
     const before = await Handover.open(state, true, limits);
     await before.hand("done", { give, release });
-    await expect(
-      before.hand("a", { give, release: () => Promise.reject(uncertain("lost")) }),
-    ).rejects.toThrow();
+    await expect(before.hand("a", { give, release: lost })).rejects.toThrow();
     const after = await Handover.open(state, false, limits);
     await after.hand("done", { give, release });
     await after.hand("a", { give, release });
     expect(log).toEqual(["give 1", "release 1", "give 2", "give 1", "release 1"]);
   });
 
+  test("what was held is released, also when the next try asks for less", async () => {
+    const { state } = context();
+    const { log, give, release } = side();
+    const first = await Handover.open(state, true, limits);
+    await expect(first.hand("a", { give, release: lost })).rejects.toThrow("lost");
+    const second = await Handover.open(state, true, limits);
+    await second.hand("a", { ...side(false), release });
+    await second.hand("b", { ...side(false), release });
+    expect(log).toEqual(["give 1", "release 1"]);
+  });
+
+  test("a new session releases what was to be, and lets go what nobody came back for", async () => {
+    const { state } = context();
+    const { log, give, release } = side();
+    const first = await Handover.open(state, true, { maxNumber: 9 });
+    await expect(first.hand("a", { give, release: lost })).rejects.toThrow("lost");
+    for (const id of ["b", "c", "d"])
+      await expect(first.hand(id, { give: lost, release })).rejects.toThrow("lost");
+    const second = await Handover.open(state, true, { maxNumber: 9, maxUnderWay: 4 });
+    await second.resume(release);
+    for (const id of ["a", "b", "c", "d"]) await second.hand(id, { give, release });
+    const [resumed, handed] = [log.slice(1, 3), log.slice(3)];
+    expect(resumed).toEqual(["release 1", "release 2"]);
+    expect(handed).toEqual(["give 1", "release 1", "give 3 again", "release 3", "give 4 again", "release 4"]);
+  });
+
   test("never gives a number twice, forgets what was refused, and takes no more than the other side does", async () => {
     const { state } = context();
+    const { release } = side();
     const handover = await Handover.open(state, true, limits);
-    const refused = { give: () => Promise.reject(reject("no")) };
+    const refused = { give: () => Promise.reject(reject("no")), release };
     await expect(handover.hand("x", refused)).rejects.toThrow("no");
-    const open = Promise.withResolvers<void>();
+    const open = Promise.withResolvers<boolean>();
     const numbers: number[] = [];
-    const waits = { give: (number: number) => (numbers.push(number), open.promise) };
+    const waits = { give: (number: number) => (numbers.push(number), open.promise), release };
     const both = [handover.hand("a", waits), handover.hand("b", waits)];
     await expect(handover.hand("c", waits)).rejects.toMatchObject({ fate: "rate_limited" });
-    open.resolve();
+    open.resolve(false);
     await Promise.all(both);
     expect(numbers).toEqual([2, 3]);
-    const given: boolean[] = [];
-    await handover.hand("x", { give: async (_number, again) => void given.push(again) });
-    expect(given).toEqual([false]);
+    const { log, give } = side();
+    await handover.hand("x", { give, release });
+    expect(log).toEqual(["give 4"]);
   });
 });
 
