@@ -77,30 +77,32 @@ export function featureCases(platform: Platform): void {
         expect(features.in).toEqual(expect.arrayContaining(bus.events().map((one) => one.kind)));
       });
 
-    for (const action of actions)
-      test(`${action}: ${features.out.includes(action) ? "goes out" : "is refused"}`, async () => {
-        if (features.out.length === 0) return;
+    // One bus for all of them: most platforms have few, and each start takes its second.
+    if (features.out.length > 0)
+      test(`${actions.map((one) => `${one} ${features.out.includes(one) ? "goes out" : "is refused"}`).join(", ")}`, async () => {
         const { bus, name } = await openCase(platform);
-        const text = newText("said by us");
-        const first = bus.send(name, { conversation_id: conversation, text });
-        const { platform_id: platformId = "none" } = await bus.waitForReceipt(name, first, {
-          timeoutMs: 30_000,
-        });
-        const id = bus.send(name, {
-          conversation_id: conversation,
-          action,
-          target: { platform_id: platformId },
-          ...(action === "edit" ? { text: `${text}, corrected` } : {}),
-          ...(action === "react" ? { reaction: "👍" } : {}),
-        });
-        const saw = did[action];
-        if (!features.out.includes(action) || saw === undefined) {
-          expect((await bus.waitForDeadLetter(name, id)).code).toBe("not_supported");
-          return;
+        for (const action of actions) {
+          const text = newText(`said by us, for ${action}`);
+          const first = bus.send(name, { conversation_id: conversation, text });
+          const { platform_id: platformId = "none" } = await bus.waitForReceipt(name, first, {
+            timeoutMs: 30_000,
+          });
+          const id = bus.send(name, {
+            conversation_id: conversation,
+            action,
+            target: { platform_id: platformId },
+            ...(action === "edit" ? { text: `${text}, corrected` } : {}),
+            ...(action === "react" ? { reaction: "👍" } : {}),
+          });
+          const saw = did[action];
+          if (!features.out.includes(action) || saw === undefined) {
+            expect((await bus.waitForDeadLetter(name, id)).code, action).toBe("not_supported");
+            continue;
+          }
+          await bus.waitForReceipt(name, id, { timeoutMs: 30_000 });
+          const sent = { conversation, text, platformId };
+          await waitFor(() => saw(sent), { timeoutMs: 30_000, message: `users to see the ${action}` });
         }
-        await bus.waitForReceipt(name, id, { timeoutMs: 30_000 });
-        const sent = { conversation, text, platformId };
-        await waitFor(() => saw(sent), { timeoutMs: 30_000, message: `users to see the ${action}` });
       });
 
     replyCases(platform);
