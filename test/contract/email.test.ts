@@ -1,6 +1,11 @@
-// The contract for mail, on a real dovecot and an SMTP server that hands to it. Proxies stand before both.
+// The contract for mail, on a real dovecot and an SMTP server that hands to it. Proxies stand before both. dovecot is started once; each case has an account of its own on it.
 import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
+import { beforeAll } from "vitest";
+import { atEnd } from "../helpers/children.ts";
 import { type Proxy, startProxy } from "../helpers/proxy.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
 import { type Dovecot, mailPassword, makeDovecot } from "../helpers/servers/dovecot.ts";
@@ -8,14 +13,16 @@ import { type MailRelay, makeRelay } from "../helpers/servers/mailRelay.ts";
 import { deliverMail, MailUser, type Seen } from "../helpers/servers/mailUser.ts";
 import { contract } from "./suite.ts";
 
-const bot = "bot@example.test";
 const ada = "ada@example.test";
 
 let dovecot: Dovecot;
 let relay: MailRelay;
 let proxies: { imap: Proxy; smtp: Proxy };
 let mails = 0;
-let isStopped = false;
+let cases = 0;
+/** The case's account. */
+let bot = "";
+let isRelaying = false;
 
 const newId = (): string => `<${(mails += 1)}.${process.pid}.${Date.now()}@example.test>`;
 const deliver = (from: string, mail: Record<string, unknown>): Promise<void> =>
@@ -42,9 +49,26 @@ function cut(mode: "refuse" | "pass" | "blackhole"): void {
 
 async function stop(): Promise<void> {
   cut("refuse");
-  isStopped = true;
   await Promise.all([dovecot.stop(), relay.stop()]);
+  isRelaying = false;
 }
+
+async function start(): Promise<void> {
+  if (!dovecot.running) await dovecot.start();
+  if (!isRelaying) await relay.start();
+  isRelaying = true;
+}
+
+/** Once; it stays until the last case is over. */
+async function makeServer(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "spoolway-email-"));
+  dovecot = await makeDovecot(folder);
+  atEnd(async () => {
+    await dovecot.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+if (missingServer("dovecot") === undefined) beforeAll(makeServer);
 
 contract({
   type: "email",
@@ -54,12 +78,13 @@ contract({
   offlineWithoutServer: true,
   keepsWhileAway: true,
 
-  async open({ folder }) {
-    isStopped = false;
-    dovecot = await makeDovecot(folder);
-    await dovecot.start();
+  async open() {
+    cases += 1;
+    bot = `bot${cases}@example.test`;
+    for (const user of ["ada", "bob"]) dovecot.empty(user);
     relay = await makeRelay({ lmtpPort: dovecot.lmtpPort, account: bot });
-    await relay.start();
+    isRelaying = false;
+    await start();
     proxies = { imap: await startProxy(dovecot.port), smtp: await startProxy(relay.port) };
     return {
       address: bot,
@@ -70,7 +95,7 @@ contract({
     };
   },
   async close() {
-    await Promise.all([dovecot.stop(), relay.stop()]);
+    await relay.stop();
   },
 
   async say({ conversation, text }) {
@@ -148,8 +173,7 @@ contract({
     stop,
     kill: stop,
     async start() {
-      if (isStopped) await Promise.all([dovecot.start(), relay.start()]);
-      isStopped = false;
+      await start();
       cut("pass");
     },
     freeze: () => cut("blackhole"),

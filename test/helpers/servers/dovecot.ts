@@ -1,5 +1,5 @@
 // dovecot: mailboxes over IMAP, filled through LMTP. Every name is a user, and all have the same password.
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeCertificate } from "../certificate.ts";
 import { freePort } from "../ports.ts";
@@ -11,6 +11,8 @@ export interface Dovecot extends Daemon {
   tlsPort: number;
   lmtpPort: number;
   certFile: string;
+  /** Whoever has no connection loses all mail. */
+  empty(user: string): void;
   /** A folder gets another UIDVALIDITY and other UIDs, as after a restore from a backup: the last mail is the first now. Only while it is stopped. */
   renumber(user: string): void;
 }
@@ -89,6 +91,9 @@ service lmtp {
     tlsPort,
     lmtpPort,
     certFile,
+    empty(user: string) {
+      rmSync(join(mail, user), { recursive: true, force: true });
+    },
     renumber(user: string) {
       const list = join(mail, user, "Maildir", "dovecot-uidlist");
       const [head = "", ...lines] = readFileSync(list, "utf8").trimEnd().split("\n");
