@@ -1,8 +1,9 @@
 // Updates of the Bot API as events. All have some of a chat, a sender and a time; what is not known here is an `event` with everything in `raw`.
 import type { Chat, Message, MessageEntity, ReactionType, Update, User } from "grammy/types";
-import { type Context, type Draft, reject } from "spoolway/sdk";
+import { type Context, type Draft, reject, sleep } from "spoolway/sdk";
 import { chatUpdate, type Member, movedBy, type Person } from "spoolway/sdk/chat-update";
 import { platformFile } from "spoolway/sdk/platform-file";
+import { instead } from "spoolway/sdk/refusals";
 import type { Session } from "./api.ts";
 import type { Config } from "./manifest.d.ts";
 
@@ -24,8 +25,7 @@ export async function toDrafts(update: Update, session: Session, ctx: Context<Co
   const { sticker, poll, new_chat_title: title, data } = body;
   const { text = body.caption ?? sticker?.emoji ?? poll?.question ?? title ?? data, reply_to_message } = body;
   const by = body.sender_chat ?? body.actor_chat ?? body.from ?? body.user;
-  const moved = movedBy(body.old_chat_member, body.new_chat_member);
-  const gone = body.left_chat_member ?? moved.gone;
+  const { came, gone = body.left_chat_member } = movedBy(body.old_chat_member, body.new_chat_member);
   const attachment = await attachmentOf(body, session, ctx);
   const isOwn = ownChats.test(name);
   const isSaid = attachment !== undefined || Object.keys(body).some((key) => said.test(key));
@@ -38,10 +38,9 @@ export async function toDrafts(update: Update, session: Session, ctx: Context<Co
     ...{ kind, update: update_id, name, seconds, text, attachment, raw: update },
     message: body.message_id || undefined, // 0: one that only its reader can see, and nobody can name
     ...{ me: session.me.id, by: by && personOf(by), gone: gone && personOf(gone) },
-    came: (moved.came ? [moved.came] : body.new_chat_members)?.map(personOf),
+    came: (came ? [came] : body.new_chat_members)?.map(personOf),
     chat: chat && { id: chat.id, type, name: personOf(chat).name },
-    thread,
-    answers: answered === thread ? undefined : answered,
+    ...{ thread, answers: answered === thread ? undefined : answered },
     mentionsMe: (body.entities ?? body.caption_entities)?.some((one) => names(one, text ?? "", session)),
     reaction: body.new_reaction?.map((one) => (one.type === "emoji" ? one.emoji : one.type)).join(" "),
   });
@@ -67,7 +66,9 @@ async function attachmentOf(body: Body, { api }: Session, ctx: Context<Config>) 
   if (media === undefined) return undefined;
   const { file_name: name, file_size: size, mime_type: mediaType } = media;
   return platformFile(ctx, { name, kind, size, mediaType }, async () => {
-    const { file_path: path = "" } = await api.getFile({ file_id: media.file_id });
+    const ask = () => api.getFile({ file_id: media.file_id });
+    const again = () => sleep(2000, ctx.signal).then(ask); // of files that are gone for good Telegram says that they may be so for now
+    const { file_path: path = "" } = await ask().catch(instead(/temporarily unavailable/, again));
     if (path === "") throw reject("Telegram does not say where it is", "unavailable");
     const place = path.split("/").map(encodeURIComponent).join("/"); // it ends as the file of its sender does
     return path.startsWith("/") ? { path, folder } : { url: `${api_url}/file/bot${token}/${place}` };

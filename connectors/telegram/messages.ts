@@ -1,7 +1,6 @@
 // Messages as calls of the Bot API.
 import { InputFile, type RawApi } from "grammy";
 import type { Message } from "grammy/types";
-import { basename } from "node:path";
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
 import { type MediaKind, mediaKind, mediaType } from "spoolway/sdk/media-type";
 import { type OutgoingFile, partsOf, sendParts } from "spoolway/sdk/parts";
@@ -57,7 +56,7 @@ export async function sendMessage({ parts }: Session, message: Outgoing, ctx: Ct
 }
 
 function sendFile(api: RawApi, file: OutgoingFile, fields: object, { config, openAttachment }: Ctx) {
-  const { name = basename(file.path), size = 0, media_type = mediaType(name) } = file;
+  const { name = file.path, size = 0, media_type = mediaType(name) } = file;
   const kind = config.media === "documents" ? "document" : mediaKind(media_type);
   const as = (shown: MediaKind) => {
     const bytes = new InputFile(() => openAttachment(file), name.replaceAll(/[;\r\n]/g, "_")); // these end a form's header

@@ -61,7 +61,7 @@ export async function answerOf(
   const words = `answered ${status} with something else than the API does`;
   if (status === 413) throw reject(words, "too_large");
   // Followed, a redirect would make a question without its parameters of what was sent.
-  if (status >= 300 && status < 400) throw reconnect(`${words}: a redirect`, { hint });
+  if (status >= 300 && status < 400) throw reconnect(`answered ${status}: a redirect`, { hint });
   throw new SpoolwayError("timed_out", words, { hint });
 }
 

@@ -60,6 +60,21 @@ describe("files that come in", { timeout: 120_000 }, () => {
     ]);
   });
 
+  test("that Telegram cannot give out just now are asked for once more, and left out then", async () => {
+    const { telegram, bus } = await startTelegram();
+    for (const failures of [1, 2]) {
+      const document = telegram.upload(`documents/${failures}.txt`, 4, Buffer.from("text"));
+      const stored = telegram.files.get(document.file_id);
+      if (stored) stored.failures = failures;
+      telegram.say(group, { document: { ...document, file_name: `${failures}.txt` } });
+    }
+    await waitFor(() => bus.list("inbox").length === 2, { timeoutMs: 30_000 });
+    expect(bus.events().flatMap(({ content }) => content?.attachments ?? [])).toMatchObject([
+      { name: "1.txt", size: 4, path: expect.stringContaining("media/") as string },
+      { name: "2.txt", size: 4, omitted: "unavailable" },
+    ]);
+  });
+
   test("what Telegram does not give out is said, and what comes after it arrives", async () => {
     const { telegram, bus } = await startTelegram();
     const tooLarge = { ...telegram.upload("documents/file_1.bin", 21 * megabyte), file_name: "film.mkv" };

@@ -165,6 +165,9 @@ describe("what goes out", { timeout: 120_000 }, () => {
       },
     ];
     for (const drop of drops) await bus.waitForReceipt(name, bus.send(name, drop));
+    const typing = { conversation_id: String(topics), thread_id: "17", action: "typing" };
+    await bus.waitForReceipt(name, bus.send(name, typing));
+    expect(telegram.room(topics).typingIn).toBe(17);
     const seen = [...telegram.sent(group), ...telegram.sent(topics)];
     expect(seen.map((one) => [one.text ?? one.caption, one.message_thread_id, one.reply_to_message])).toEqual(
       [
@@ -230,6 +233,22 @@ describe("what goes out", { timeout: 120_000 }, () => {
     expect(await edit({ text: "word ".repeat(1000) })).toBe("too_large");
     expect(await edit({ text: `<b>${"word ".repeat(1000)}</b>`, format: "html" })).toBe("too_large");
     expect(telegram.sent(group).map(({ text }) => text)).toEqual(["first"]);
+    const html = `<b>${"word ".repeat(1000)}</b>`; // which is not cut either
+    const whole = bus.send(name, { conversation_id: String(group), text: html, format: "html" });
+    expect((await bus.waitForDeadLetter(name, whole)).code).toBe("too_large");
+  });
+
+  test("an edit is formatted as a message is, also below a file", async () => {
+    const { telegram, bus } = await startTelegram();
+    bus.drop(name, Buffer.from("bytes"), "a.bin");
+    const drops = [{ text: "text" }, { text: "caption", attachments: [{ path: "a.bin" }] }];
+    for (const drop of drops) {
+      const conversation = { conversation_id: String(group) };
+      const { platform_id } = await bus.waitForReceipt(name, bus.send(name, { ...conversation, ...drop }));
+      const edit = { action: "edit", target: { platform_id }, text: "**now** `a < b`", format: "markdown" };
+      await bus.waitForReceipt(name, bus.send(name, { ...conversation, ...edit }));
+    }
+    expect(telegram.sent(group).map((one) => one.text ?? one.caption)).toEqual(["now a < b", "now a < b"]);
   });
 
   test("what the group does not allow is forbidden, whatever number Telegram gives it", async () => {

@@ -97,6 +97,13 @@ describe("who else receives for the bot", { timeout: 120_000 }, () => {
   });
 });
 
+test("what does not even look like a token stops it as a wrong one does", { timeout: 120_000 }, async () => {
+  const { bus } = await startTelegram({ token: "7000000001:AAF" }, () => "stopped");
+  const status = bus.connector(name);
+  expect(status?.error).toMatchObject({ code: "unauthorized", message: "Not Found" });
+  expect(status?.user_action).toContain("@BotFather");
+});
+
 describe("an api_url where something else answers", { timeout: 120_000 }, () => {
   test("says what it is: a redirect, a page, a server that the bot has left; and goes on when it is over", async () => {
     const { server, bus } = await startTelegram({}, (one) => {

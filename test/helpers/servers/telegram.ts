@@ -44,6 +44,8 @@ export interface StoredFile {
   /** On the server, for getFile. */
   path: string;
   bytes: Uint8Array | undefined;
+  /** So many questions for it are answered with a failure that may be over by the next. */
+  failures?: number;
 }
 
 /** What a chat is beside what the API shows of it. */
@@ -60,6 +62,8 @@ export interface Room {
   migratedTo?: number;
   reactions: Map<number, string>;
   typing: number;
+  /** The topic of the last one. */
+  typingIn?: number;
 }
 
 /** Those are not sent unless the bot names them. */

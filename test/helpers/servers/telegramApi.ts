@@ -152,7 +152,9 @@ export function methodsOf(
       params: ["chat_id", "message_thread_id", "action"],
       call(params) {
         if (params.action !== "typing") throw bad("wrong parameter action in request");
-        roomOf(telegram, params).typing += 1;
+        const room = roomOf(telegram, params);
+        room.typing += 1;
+        if (params.message_thread_id !== undefined) room.typingIn = Number(params.message_thread_id);
         return true;
       },
     },
@@ -161,6 +163,10 @@ export function methodsOf(
       call({ file_id: id }) {
         const file = telegram.files.get(String(id));
         if (!file) throw bad("invalid file_id");
+        if ((file.failures ?? 0) > 0) {
+          file.failures = (file.failures ?? 0) - 1;
+          throw bad("wrong file_id or the file is temporarily unavailable");
+        }
         if (file.size > limits.downloadMaxBytes) throw bad("file is too big");
         const path = file.path === "" ? {} : { file_path: file.path }; // it is optional
         return { file_id: id, file_unique_id: `u-${String(id)}`, file_size: file.size, ...path };

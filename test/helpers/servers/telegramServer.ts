@@ -101,7 +101,7 @@ export class TelegramServer {
     try {
       const { params, form } = await bodyOf(request);
       const method = path.toLowerCase();
-      if (kind === "" || !/^\d+:[\w-]+$/.test(token)) throw new ApiError(404, "Not Found");
+      if (kind === "" || !/^\d+:[\w-]{10,}$/.test(token)) throw new ApiError(404, "Not Found");
       if (token !== this.#options.token || method === "getme") this.logins += 1;
       if (token !== this.#options.token) throw new ApiError(401, "Unauthorized");
       if (this.silent === "all") return;
