@@ -86,7 +86,7 @@ describe("slack, out", { timeout: 120_000 }, () => {
     const { slack, bus } = await startSlack();
     const blocks = [{ type: "divider" }];
     const messages = [
-      { text: "<!channel> <@U0BOB> & <https://x.org|x>" },
+      { text: "<!channel> <@U0BOB> & <https://x.org|x> *x*" },
       { text: "**bold** <!channel>", format: "markdown" },
       { text: "fallback", meta: { blocks } },
       { text: "body", subject: "subject" },
@@ -95,7 +95,8 @@ describe("slack, out", { timeout: 120_000 }, () => {
       await bus.waitForReceipt("slack", bus.send("slack", { conversation_id: general, ...message }));
     const posted = slack.channel(general).messages;
     expect(posted.map(shown)).toEqual([messages[0]?.text, messages[1]?.text, "fallback", "subject\nbody"]);
-    expect(posted[0]?.text).toBe("&lt;!channel&gt; &lt;@U0BOB&gt; &amp; &lt;https://x.org|x&gt;");
+    expect(posted[0]?.text).toBe("&lt;!channel&gt; &lt;@U0BOB&gt; &amp; &lt;https://x.org|x&gt; *x*");
+    expect(posted.map(({ mrkdwn }) => mrkdwn)).toEqual([false, undefined, undefined, false]);
     expect(posted[2]?.blocks).toEqual(blocks);
   });
 

@@ -130,7 +130,8 @@ export const methods: Record<string, Method> = {
         )
           return refuse("invalid_metadata_format");
         const more = { ...(thread_ts === undefined ? {} : { thread_ts }), ...(metadata ? { metadata } : {}) };
-        const { ts } = slack.post(channel, { ...slack.byBot(), ...body, ...more });
+        const plain = args.mrkdwn === "false" ? { mrkdwn: false } : {};
+        const { ts } = slack.post(channel, { ...slack.byBot(), ...body, ...plain, ...more });
         return { ok: true, channel: channel.id, ts, message: body };
       }),
   },

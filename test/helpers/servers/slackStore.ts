@@ -9,6 +9,8 @@ export interface StoredMessage {
   user?: string;
   bot_id?: string;
   text: string;
+  /** False: nothing in the text is formatting. */
+  mrkdwn?: boolean;
   blocks?: unknown[];
   edited?: { user: string; ts: string };
   files?: Array<StoredFile | HiddenFile>;
