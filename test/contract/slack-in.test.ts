@@ -141,6 +141,7 @@ describe("slack, in", { timeout: 120_000 }, () => {
     const texts = bus.events().map(({ content }) => content?.text);
     expect(texts.filter((one) => one !== "now")).toEqual(["before", "root", "other", "answer"]);
     expect(bus.events("answer")[0]).toMatchObject({ thread_id: root.ts, reply_to: root.ts });
+    expect(bus.events("root")[0]?.thread_id).toBeUndefined();
     expect(slack.early).toBe(0);
   });
 
@@ -195,12 +196,15 @@ describe("slack, in", { timeout: 120_000 }, () => {
     const { slack, bus } = await startSlack((fresh) => {
       fresh.scopes.delete("users:read");
       fresh.scopes.delete("channels:history");
+      fresh.scopes.delete("im:read");
     });
     await bus.restart();
     slack.say(general, "hello");
     const event = await bus.waitForEvent("hello");
     expect(event.sender).toMatchObject({ id: slack.ada.id, username: slack.ada.id, is_self: false });
-    await waitFor(() => /history\.refused.*channels:history/.test(bus.logs()), {
+    slack.say("D0ADA", "hello you");
+    expect((await bus.waitForEvent("hello you")).conversation).toEqual({ id: "D0ADA", type: "direct" });
+    await waitFor(() => /history\.refused.*(channels:history|im:read)/.test(bus.logs()), {
       message: "the log to say why",
     });
     expect(bus.connector("slack")?.state).toBe("live");
@@ -283,6 +287,12 @@ describe("slack, in", { timeout: 120_000 }, () => {
     await bus.stop();
     await bus.start({ slack: "stopped" });
     expect(bus.connector("slack")?.user_action).toContain("Switch it on");
+  });
+
+  test("an app token without its scope stops it, and the hint says whose scope it is", async () => {
+    const refusal = { method: "apps.connections.open", error: "missing_scope" };
+    const { bus } = await startSlack((fresh) => void fresh.refusals.push(refusal), "stopped");
+    expect(bus.connector("slack")?.user_action).toContain("App-Level Tokens");
   });
 
   test("no token and no secret lies in the spool or in the log", async () => {

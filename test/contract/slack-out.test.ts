@@ -149,6 +149,7 @@ describe("slack, out", { timeout: 120_000 }, () => {
     ["org_login_required", "fatal_error"].forEach(refuse);
     const send = (text: string): string => bus.send("slack", { conversation_id: general, text });
     await bus.waitForReceipt("slack", send("trouble"), { timeoutMs: 30_000 });
+    expect(bus.logs()).toMatch(/"message\.deferred".*"fate":"uncertain".*fatal_error/);
     refuse("something_new");
     const dead = await bus.waitForDeadLetter("slack", send("new"));
     expect(dead).toMatchObject({

@@ -91,7 +91,7 @@ export class SlackFiles {
 
   async give(id: string, isAllowed: boolean, response: ServerResponse): Promise<void> {
     const content = this.contents.get(id);
-    if (!isAllowed) return void response.writeHead(302, { location: "https://slack.example/login" }).end();
+    if (!isAllowed) return void response.writeHead(200, { "content-type": "text/html" }).end("<html>Log in");
     if (content === undefined) return void response.writeHead(404).end();
     response.writeHead(200, { "content-type": "application/octet-stream" });
     await pipeline(Readable.from(content()), response).catch(() => response.destroy()); // who hangs up does not want it
