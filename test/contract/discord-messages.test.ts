@@ -81,18 +81,22 @@ describe("messages", { timeout: 120_000 }, () => {
     const { discord, bus } = await open();
     const attachments = Array.from({ length: 12 }, (_, n) => ({ path: `f${n}.txt`, name: `ü${n}.txt` }));
     for (const { path } of attachments) bus.drop(name, new TextEncoder().encode(path), path);
-    const id = bus.send(name, { conversation_id: devId, subject: "Look", text: "@everyone", attachments });
+    const { id: reply_to } = say(discord, devId, "files, please");
+    await bus.waitForEvent("files, please");
+    const drop = { conversation_id: devId, reply_to, subject: "Look", text: "@everyone", attachments };
+    const id = bus.send(name, drop);
     const { platform_ids: ids } = await bus.waitForReceipt(name, id, { timeoutMs: 30_000 });
     expect(ids).toHaveLength(2);
-    expect(seen(discord, devId)).toEqual(["Look\n@everyone", ""]);
-    const [first] = discord.world.messages.get(devId) ?? [];
-    expect(first).toMatchObject({ allowed: { parse: ["users"] }, attachments: { length: 10 } });
+    expect(seen(discord, devId)).toEqual(["files, please", "Look\n@everyone", ""]);
+    const [, first, second] = discord.world.messages.get(devId) ?? [];
+    expect(first).toMatchObject({ type: 19, allowed: { parse: ["users"] }, attachments: { length: 10 } });
+    expect(second?.type).toBe(0);
     expect([...discord.world.files.values()].map((file) => file.name)).toEqual(
       attachments.map((file) => file.name),
     );
     say(discord, devId, "and now?");
     await bus.waitForEvent("and now?");
-    expect(texts(bus)).toEqual(["and now?"]);
+    expect(texts(bus)).toEqual(["files, please", "and now?"]);
   });
 
   test("what another bot says arrives, whatever nonce it chose", async () => {
