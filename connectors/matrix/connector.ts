@@ -43,14 +43,16 @@ export default defineConnector<Config, Session>({
     // What was said before the first start is not for us.
     if (whose !== session.me || !token) return { cursor: `${session.me} ${session.now}`, more: true };
     const news = await readNews(session.api, token, ctx.limit, ctx.config.poll_s * 1000);
-    for (const [id, isNew] of follow(session, news)) {
+    const rooms = follow(session, news);
+    for (const [id, isNew] of rooms) {
       const room = news.rooms?.join?.[id] ?? news.rooms?.leave?.[id] ?? {};
       for await (const shown of timeline(session, id, room, isNew, token, ctx.limit)) {
         const draft = await toDraft(shown, id, session);
         if (draft !== undefined) await ctx.deliver(draft);
       }
     }
-    return { cursor: `${session.me} ${news.next_batch}`, more: true };
+    // Some servers answer at once with nothing, again and again: then it is asked every sync_every.
+    return { cursor: `${session.me} ${news.next_batch}`, more: rooms.size > 0 };
   },
 
   send,

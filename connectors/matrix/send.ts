@@ -13,8 +13,10 @@ export async function send(session: Session, message: Outgoing, ctx: SendContext
   const { conversation_id: id } = message;
   if (!id.startsWith("!"))
     throw reject(`${id} is not the id of a room`, "invalid_target", { hint: roomHint });
-  rooms.demandPlain(id);
   const room = path`/client/v3/rooms/${id}`;
+  // One that we have just come into may be encrypted, although nobody has told us yet.
+  const isHidden = !rooms.has(id) && (await api.find(`${room}/state/m.room.encryption`)) !== undefined;
+  rooms.demandPlain(id, isHidden);
   const ids: string[] = [];
   for (const [where, json] of await putsOf(session, message, ctx)) {
     const { event_id } = await api.call<{ event_id?: string }>("PUT", room + where, {

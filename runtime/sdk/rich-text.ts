@@ -15,12 +15,13 @@ export function richTexts(
   max: number,
   sizeOf: SizeOf = utf8Bytes,
 ): RichText[] {
-  const whole = [subject, text].filter(Boolean).join("\n");
+  // Half a character, as texts have it that were cut by their length, is refused by many, or worse.
+  const [title = "", body = ""] = [subject?.toWellFormed(), text?.toWellFormed()];
+  const whole = [title, body].filter(Boolean).join("\n");
   if (format === "plain") return splitText(whole, max, sizeOf).map((piece) => ({ text: piece }));
   if (whole.trim() === "") return [];
-  const title = subject ? `${escaped(subject)}<br>` : "";
-  if (format === "html")
-    return [{ text: htmlToText(`${title}${text ?? ""}`), html: `${title}${text ?? ""}` }];
+  const html = `${title === "" ? "" : `${escaped(title)}<br>`}${body}`;
+  if (format === "html") return [{ text: htmlToText(html), html }];
   return [{ text: whole, html: markdownToChatHtml(whole).replaceAll("\n", "<br>") }];
 }
 

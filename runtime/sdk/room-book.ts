@@ -47,9 +47,10 @@ export class RoomBook {
     if (facts !== undefined) this.#rooms.set(id, { ...facts, isLeft: true });
   }
 
-  /** Throws not_supported for a room where what we send would not be encrypted. */
-  demandPlain(id: string): void {
-    if (this.#rooms.get(id)?.isEncrypted) throw reject("the room is encrypted", "not_supported", { hint });
+  /** Throws not_supported for a room where what we send would not be encrypted: as far as we know, or as was seen just now. */
+  demandPlain(id: string, isSeenEncrypted = false): void {
+    if (isSeenEncrypted || this.#rooms.get(id)?.isEncrypted)
+      throw reject("the room is encrypted", "not_supported", { hint });
   }
 
   /** Where an answer goes. A room of two without a name is a direct chat; one of which nothing is known is none. */

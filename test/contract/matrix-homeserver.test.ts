@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { startBus } from "../helpers/bus.ts";
 import { atEnd } from "../helpers/children.ts";
 import { waitFor } from "../helpers/wait.ts";
-import { ada, bob, bot, openMatrix, room, text } from "./matrix-case.ts";
+import { ada, bob, bot, name, openMatrix, room, sentIn, text } from "./matrix-case.ts";
 
 const page = { status: 502, headers: { "content-type": "text/html" }, body: "<h1>502 Bad Gateway</h1>" };
 
@@ -96,6 +96,38 @@ test("an answer to /sync that is none is not taken for where we are", async () =
   server.instead = () => undefined;
   await bus.waitForEvent("second", { timeoutMs: 30_000 });
   expect(bus.events("first")).toHaveLength(1);
+});
+
+test("a homeserver that answers at once with nothing is not asked without a pause", async () => {
+  const { server, bus } = await openMatrix({ runtime: { sync_every: "1s" } });
+  const asked: number[] = [];
+  server.instead = (what) => {
+    if (what !== "GET client/v3/sync") return undefined;
+    asked.push(performance.now());
+    return { status: 200, body: JSON.stringify({ next_batch: `s${asked.length % 2}` }) };
+  };
+  await waitFor(() => asked.length > 3, { timeoutMs: 20_000 });
+  const [first = 0, , , fourth = 0] = asked;
+  expect(fourth - first).toBeGreaterThan(1900);
+  server.instead = () => undefined;
+  server.say(ada, room, text("after"));
+  await bus.waitForEvent("after");
+});
+
+test("in a room that was just joined, and of which nothing was told yet, nothing is sent in the clear where it is encrypted", async () => {
+  const { server, bus } = await openMatrix();
+  let isDeaf = false;
+  server.instead = (asked) => (asked === "GET client/v3/sync" && (isDeaf = true) ? "nothing" : undefined);
+  await waitFor(() => isDeaf);
+  const [locked, plain] = [
+    server.rooms.create("locked", [bob, bot]),
+    server.rooms.create("plain", [bob, bot]),
+  ];
+  server.rooms.add(locked, bob, "m.room.encryption", { algorithm: "m.megolm.v1.aes-sha2" }, "");
+  await bus.waitForReceipt(name, bus.send(name, { conversation_id: plain.id, text: "hello" }));
+  const secret = bus.send(name, { conversation_id: locked.id, text: "secret" });
+  expect(await bus.waitForDeadLetter(name, secret)).toMatchObject({ code: "not_supported" });
+  expect([sentIn(server, plain.id).length, sentIn(server, locked.id).length]).toEqual([1, 0]);
 });
 
 test("what answers instead of a homeserver is told, with what to do", { timeout: 90_000 }, async () => {

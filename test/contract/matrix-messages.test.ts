@@ -82,6 +82,18 @@ test("what clients write besides plain text: answers with a quote, captions, emo
   expect(await bus.waitForEvent("an answer")).toMatchObject({ reply_to: question, mentions_me: false });
   server.say(bob, room, text("> * <@ada:test> question\n\nanother answer", answers));
   await bus.waitForEvent("another answer");
+  const thread = { rel_type: "m.thread", event_id: question, "m.in_reply_to": { event_id: question } };
+  for (const is_falling_back of [true, false])
+    server.say(
+      bob,
+      room,
+      text(`in the thread ${is_falling_back}`, { "m.relates_to": { ...thread, is_falling_back } }),
+    );
+  expect(await bus.waitForEvent("in the thread false")).toMatchObject({
+    thread_id: question,
+    reply_to: question,
+  });
+  expect(bus.events("in the thread true")[0]).not.toHaveProperty("reply_to");
   // A quote that names nobody is the sender's own.
   const own = "> what they said\n\nis wrong";
   server.say(bob, room, text(own, answers));

@@ -191,9 +191,11 @@ test("with another account it begins anew instead of using a token that is not i
   const { server, bus, connectors } = await open();
   say(server, "for the bot");
   await bus.waitForEvent("for the bot");
+  await bus.stop();
   const room = server.rooms.create("other", [ada, "@cleo:test"]);
   say(server, "before cleo's start", room.id);
   bus.configure(connectors.map((one) => ({ ...one, access_token: server.logIn("cleo", "BUS") })));
+  await bus.start();
   await waitFor(
     () => {
       say(server, "for cleo", room.id);

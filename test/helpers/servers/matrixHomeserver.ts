@@ -16,6 +16,12 @@ interface Asked {
   gone: AbortSignal;
 }
 
+interface Canned {
+  status: number;
+  headers?: Record<string, string>;
+  body: string;
+}
+
 /** Parameters of a query that each path knows. */
 const parameters: Record<string, string[]> = {
   sync: ["since", "filter", "timeout", "full_state", "set_presence"],
@@ -41,8 +47,7 @@ export class MatrixHomeserver {
   /** Rooms whose servers answer nobody: who joins waits. */
   readonly deadRooms = new Set<string>();
   /** What is answered instead to some requests ("GET client/v3/sync"), as by a proxy that stands before it. */
-  instead: (asked: string) => { status: number; headers?: Record<string, string>; body: string } | undefined =
-    () => undefined;
+  instead: (asked: string) => Canned | "nothing" | undefined = () => undefined;
   #waitUntil = 0;
   #isFrozen = false;
   #port = 0;
@@ -113,6 +118,7 @@ export class MatrixHomeserver {
     response.on("close", () => gone.abort());
     const url = new URL(request.url ?? "/", "http://test");
     const canned = this.instead(`${request.method} ${url.pathname.replace(/^\/_matrix\//, "")}`);
+    if (canned === "nothing") return void this.#held.add(request.socket);
     if (canned !== undefined) return void response.writeHead(canned.status, canned.headers).end(canned.body);
     try {
       const login = this.#loginOf(request);
@@ -171,6 +177,11 @@ export class MatrixHomeserver {
         return this.sync.messages(login, a, query);
       case "GET _matrix client v3 rooms event":
         return seenBy(login.device, this.rooms.event(this.rooms.joined(login.user, a), c));
+      case "GET _matrix client v3 rooms state": {
+        const state = this.rooms.joined(login.user, a).state(c);
+        if (state === undefined) throw new Refused(404, "M_NOT_FOUND", "Event not found.");
+        return state.event.content;
+      }
       case "PUT _matrix client v3 rooms send":
         return this.#once(asked, a, d, (content, txn) => this.#send(login.user, a, c, content, txn));
       case "PUT _matrix client v3 rooms redact":

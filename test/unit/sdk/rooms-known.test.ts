@@ -77,6 +77,7 @@ test("a room is called by its name, its alias or who is there; encryption is tol
   book.note("r", { name: "" });
   expect(book.conversation("r").name).toBe("#team");
   book.demandPlain("r");
+  expect(() => book.demandPlain("r", true)).toThrow("encrypted");
   for (const isEncrypted of [true, false, true]) book.note("r", { isEncrypted });
   expect(() => book.demandPlain("r")).toThrow("encrypted");
   expect(lines).toEqual([["room.encrypted", "r"]]);
@@ -125,6 +126,12 @@ test("text, and HTML beside it; only a plain text is cut", () => {
   ]);
   expect(richTexts({ subject: "1 < 2", text: "<i>x</i>", format: "html" }, 4)).toEqual([
     { text: "1 < 2\nx", html: "1 &#60; 2<br><i>x</i>" },
+  ]);
+  expect(richTexts({ subject: "a\ud83d", text: "\ude00b", format: "html" }, 4)).toEqual([
+    { text: "a\ufffd\n\ufffdb", html: "a\ufffd<br>\ufffdb" },
+  ]);
+  expect(richTexts({ text: "*a*\ud83d", format: "markdown" }, 4)).toEqual([
+    { text: "*a*\ufffd", html: "<i>a</i>\ufffd" },
   ]);
   expect([richTexts({ text: " " }, 4), richTexts({ format: "html" }, 4)]).toEqual([[], []]);
 });
