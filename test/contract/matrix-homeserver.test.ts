@@ -114,6 +114,15 @@ test("a homeserver that answers at once with nothing is not asked without a paus
   await bus.waitForEvent("after");
 });
 
+test("a homeserver that no longer knows us, although its answer is still awaited, is noticed by a question", async () => {
+  const { server, bus } = await openMatrix({ poll_s: 25, runtime: { probe_every: "1s" } });
+  server.instead = (asked) => (asked === "GET client/v3/account/whoami" ? page : undefined);
+  const isDeaf = ({ state }: { state: string }): boolean => state === "failing" || state === "offline";
+  await bus.waitForConnector(name, isDeaf, { timeoutMs: 20_000 });
+  server.instead = () => undefined;
+  await bus.waitForConnector(name, "live");
+});
+
 test("in a room that was just joined, and of which nothing was told yet, nothing is sent in the clear where it is encrypted", async () => {
   const { server, bus } = await openMatrix();
   let isDeaf = false;
