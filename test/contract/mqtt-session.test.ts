@@ -1,86 +1,14 @@
-// What only MQTT has: two halves of a session, which together make that nothing is lost or doubled; retained messages; requests and answers; rights by topic.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// What only MQTT has: two halves of a session, which together make that nothing is lost or doubled; retained messages; requests and answers.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Bus, startBus } from "../helpers/bus.ts";
-import { atEnd } from "../helpers/children.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
-import { makeMosquitto, type Mosquitto } from "../helpers/servers/mosquitto.ts";
-import { type MqttRelay, packetType, startMqttRelay } from "../helpers/servers/mqttRelay.ts";
-import { type Login, Observer, type Publish, publishAs, type Seen } from "../helpers/servers/mqttUser.ts";
-import { staysTrue, waitFor } from "../helpers/wait.ts";
+import { cutAt, openBroker, say, startWith, watch } from "../helpers/servers/mqttBus.ts";
+import { packetType } from "../helpers/servers/mqttRelay.ts";
+import { publishAs } from "../helpers/servers/mqttUser.ts";
+import { waitFor } from "../helpers/wait.ts";
 
 const missing = missingServer("mosquitto") ?? missingServer("mosquitto_sub");
-const accounts = {
-  ada: { password: "lovelace", rights: ["readwrite #"] },
-  bot: { password: "sesame", rights: ["readwrite home/#", "read weather/#"] },
-};
-const defaults = {
-  connector: { settle: "200ms", probe_every: "2s", retry: { attempts: 8, base: "200ms", max: "1s" } },
-};
-
-interface World {
-  broker: Mosquitto;
-  relay: MqttRelay;
-  ada: Login;
-  entry: Record<string, unknown>;
-  folder: string;
-}
-
-async function openBroker(lines: string[] = []): Promise<World> {
-  const folder = mkdtempSync(join(tmpdir(), "spoolway-mqtt-"));
-  const broker = await makeMosquitto({ folder, accounts, lines, tls: true });
-  atEnd(async () => {
-    await broker.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  await broker.start();
-  const relay = await startMqttRelay(broker.port);
-  const login = { username: "bot", password: "sesame" };
-  const entry = { name: "mqtt", type: "mqtt", server: "127.0.0.1", port: relay.port, tls: false, ...login };
-  const ada = { port: broker.port, username: "ada", password: "lovelace" };
-  return { broker, relay, ada, entry: { ...entry, topics: ["home/#"] }, folder };
-}
-
-const startWith = (entry: Record<string, unknown>): Promise<Bus> =>
-  startBus({ connectors: [entry], defaults });
-const say = (ada: Login, payload: string, more: Partial<Publish> = {}): Promise<void> =>
-  publishAs(ada, { topic: "home/door", payload, ...more });
-
-async function watch(ada: Login): Promise<(text: string) => Promise<Seen[]>> {
-  const observer = new Observer(ada);
-  atEnd(() => observer.stop());
-  await observer.start();
-  return async (text) => {
-    await observer.catchUp();
-    return observer.seen.filter(({ bytes }) => bytes.toString() === text);
-  };
-}
-
-/** Loses one packet and all after it of these types, then the connection; the next one is whole. */
-async function cutAt(
-  relay: MqttRelay,
-  from: "client" | "broker",
-  types: number[],
-  act: () => Promise<unknown>,
-) {
-  let lost = 0;
-  relay.loses = (side, type) => side === from && (lost > 0 || types.includes(type)) && (lost += 1) > 0;
-  await act();
-  await waitFor(() => lost > 0, { message: "the packet to be lost" });
-  return () => {
-    relay.loses = () => false;
-    relay.reset();
-  };
-}
-
-/** mosquitto grants every subscription, and then gives nothing: this no takes the place of the last yes in its SUBACK. */
-const refusesLast =
-  (code: number): MqttRelay["alter"] =>
-  (packet, type) =>
-    type === packetType.suback ? Buffer.concat([packet.subarray(0, -1), Buffer.of(code)]) : packet;
-
 const { publish, puback, pubrec, pubrel, pubcomp } = packetType;
 
 describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeout: 60_000 }, () => {
@@ -115,10 +43,12 @@ describe.skipIf(missing !== undefined)("mqtt, what is published to us", { timeou
     await say(ada, "closed", { retain: true });
     const bus = await startWith(entry);
     expect((await bus.waitForEvent("closed")).raw).toMatchObject({ retain: true });
+    await say(ada, "ajar", { retain: true });
+    await bus.waitForEvent("ajar");
     await bus.restart();
     await say(ada, "after");
     await bus.waitForEvent("after");
-    expect(bus.events("closed")).toHaveLength(1);
+    expect(bus.events().map(({ content }) => content?.text)).toEqual(["closed", "ajar", "after"]);
     await bus.stop();
     await broker.kill();
     rmSync(join(folder, "mosquitto.db"), { force: true });
@@ -338,112 +268,5 @@ describe.skipIf(missing !== undefined)("mqtt, what we publish", { timeout: 60_00
       expect(dead).toMatchObject({ code: "too_large", error: "home/lamp: Packet too large" });
     }
     expect(relay.connections).toBe(1);
-  });
-});
-
-describe.skipIf(missing !== undefined)("mqtt, the connection", { timeout: 60_000 }, () => {
-  test("a topic that is refused takes no other down; all refused stop it and say what to do", async () => {
-    const { relay, ada, entry } = await openBroker();
-    relay.alter = refusesLast(0x87);
-    const bus = await startWith({ ...entry, topics: ["home/#", "secret/#"] });
-    await waitFor(() => /mqtt\.subscribe_refused.*secret\/#: Not authorized/.test(bus.logs()));
-    await say(ada, "hello");
-    await bus.waitForEvent("hello");
-    bus.configure([{ ...entry, topics: ["secret/#"] }]);
-    const { user_action } = await bus.waitForConnector("mqtt", "stopped");
-    expect(user_action).toContain("ACL");
-  });
-
-  test("all topics refused for want of quota: it is tried again", async () => {
-    const { relay, entry } = await openBroker();
-    relay.alter = refusesLast(0x97);
-    const bus = await startBus({ connectors: [entry], defaults, until: "offline" });
-    await waitFor(() => bus.logs().includes("refuses all topics: home/#: Quota exceeded"));
-    relay.alter = (packet) => packet;
-    await bus.waitForConnector("mqtt", "live");
-  });
-
-  test("many topics are asked for eight at a time, and given up so", async () => {
-    const { relay, ada, entry } = await openBroker();
-    const topics = Array.from({ length: 17 }, (_, n) => `home/room ${n}`);
-    const bus = await startWith({ ...entry, topics });
-    const asked = (of: number): number => relay.passed.filter(({ type }) => type === of).length;
-    expect(asked(packetType.subscribe)).toBe(3);
-    for (const topic of topics) await say(ada, topic, { topic, qos: 0 });
-    for (const topic of topics) await bus.waitForEvent(topic);
-    bus.configure([{ ...entry, topics: topics.slice(16) }]);
-    await waitFor(() => asked(packetType.unsubscribe) === 2 && asked(packetType.subscribe) === 4);
-    for (const n of [0, 15, 16]) await say(ada, `again ${n}`, { topic: topics[n] ?? "", qos: 1 });
-    await bus.waitForEvent("again 16");
-    expect(bus.events("again 0").length + bus.events("again 15").length).toBe(0);
-  });
-
-  test("topics that no broker takes are found before one is asked", async () => {
-    const right = ["home/#", "#", "+", "+/a/+/#", "/a", "a//b", "$SYS/#", "zimmer/küche 🌱"];
-    const wrong = ["a/#/b", "a+", "a/+b", "b#", "#/a", "$share/g/a", "a\tb", ""];
-    const entry = { name: "mqtt", type: "mqtt", server: "localhost", topics: [...right, ...wrong] };
-    const bus = await startBus({ connectors: [entry], defaults, until: "invalid" });
-    const { stdout, stderr } = await bus.command("check");
-    const named = [...(stdout + stderr).matchAll(/`topics\[(\d+)\]` is /g)].map(([, n]) => Number(n));
-    expect(named).toEqual(wrong.map((_, n) => right.length + n));
-  });
-
-  test("another client with our client_id is named as what it is", async () => {
-    const { relay, entry } = await openBroker();
-    const bus = await startWith(entry);
-    // What MQTT 5 asks of brokers; this mosquitto only hangs up.
-    relay.alter = (packet, type) => (type === packetType.pingresp ? Buffer.of(0xe0, 2, 0x8e, 0) : packet);
-    await waitFor(() => /Session taken over/.test(bus.logs()));
-    relay.alter = (packet) => packet;
-    await bus.waitForConnector("mqtt", "live");
-  });
-
-  test("a password without a user name is for the broker to judge", async () => {
-    const { entry } = await openBroker();
-    const until = { mqtt: "stopped" } as const;
-    const bus = await startBus({ connectors: [{ ...entry, username: undefined }], defaults, until });
-    expect(bus.connector("mqtt")?.user_action).toContain("Check username and password");
-  });
-
-  test("a session whose topics were not granted yet is found again, not left behind with what it collects", async () => {
-    const { broker, relay, ada, entry } = await openBroker();
-    const bus = new Bus({ connectors: [entry], defaults });
-    atEnd((failed) => bus.finish(failed));
-    const heal = await cutAt(relay, "broker", [packetType.suback], () => bus.start("nothing"));
-    await say(ada, "meanwhile");
-    heal();
-    await bus.waitForEvent("meanwhile");
-    const names = [...broker.logs().matchAll(/ as (spoolway-\S+)/g)].map(([, name]) => name);
-    expect([names.length > 1, new Set(names).size]).toEqual([true, 1]);
-  });
-
-  test("a broker that counts no silence is not asked without end", async () => {
-    const { relay, entry } = await openBroker();
-    // Server Keep Alive 0 before the properties that mosquitto gives.
-    relay.alter = (packet, type) => {
-      if (type !== packetType.connack) return packet;
-      const [head = 0, size = 0, flags = 0, code = 0, length = 0, ...properties] = packet;
-      return Buffer.of(head, size + 3, flags, code, length + 3, 0x13, 0, 0, ...properties);
-    };
-    await startWith(entry);
-    const pings = (): number => relay.passed.filter(({ type }) => type === packetType.pingreq).length;
-    await staysTrue(() => pings() < 5, 700, "quiet");
-  });
-
-  test("TLS with the broker's own CA; without it nothing is said", async () => {
-    const { broker, ada, entry } = await openBroker();
-    const port = broker.tlsPort;
-    const secure = {
-      ...entry,
-      server: "localhost",
-      port,
-      tls: true,
-      tls_ca: readFileSync(broker.certFile ?? "", "utf8"),
-    };
-    const bus = await startWith(secure);
-    await say(ada, "hello");
-    await bus.waitForEvent("hello");
-    bus.configure([{ ...secure, tls_ca: undefined }]);
-    await waitFor(() => /tls_untrusted/.test(bus.logs()));
   });
 });

@@ -28,6 +28,8 @@ export interface Seen {
   contentType: string;
   correlation: string;
   responseTopic: string;
+  /** Seconds until it expires; undefined where it does not. */
+  expiryS: number | undefined;
   /** "name:value name:value" */
   userProperties: string;
   bytes: Buffer;
@@ -66,7 +68,7 @@ export class Observer {
 
   /** Resolves when it sees what is said. */
   async start(): Promise<void> {
-    const format = ["%t", "%q", "%r", "%C", "%D", "%R", "%P", "%x"].join("\\t");
+    const format = ["%t", "%q", "%r", "%C", "%D", "%R", "%E", "%P", "%x"].join("\\t");
     const args = [...login(this.#user), "-c", "-i", "observer", "-q", "2", "-t", "#", "-F", format];
     const child = spawnTethered("mosquitto_sub", args, { stdio: ["ignore", "pipe", "ignore"] });
     track(child.pid, "mosquitto_sub");
@@ -103,6 +105,7 @@ function parse(line: string): Seen {
     contentType = "",
     correlation = "",
     responseTopic = "",
+    expiry = "",
     userProperties = "",
     hex = "",
   ] = line.split("\t");
@@ -114,6 +117,7 @@ function parse(line: string): Seen {
     contentType,
     correlation,
     responseTopic,
+    expiryS: expiry === "" ? undefined : Number(expiry),
     userProperties,
     bytes,
   };
