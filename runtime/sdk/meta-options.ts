@@ -15,7 +15,7 @@ export function metaOptions<C extends Checks>({ meta }: Outgoing, type: string, 
   const given = meta?.[type] ?? {};
   if (typeof given !== "object" || Array.isArray(given)) throw wrong(`meta.${type}`, "an object");
   for (const [key, value] of Object.entries(given)) {
-    const check = checks[key];
+    const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
     if (check === undefined) throw wrong(`meta.${type}`, `only ${Object.keys(checks).join(", ")}`);
     if (!check[0](value)) throw wrong(`meta.${type}.${key}`, check[1]);
   }

@@ -180,6 +180,7 @@ test("meta options name what was expected", () => {
     [{ expiry: 1.5 }, "meta.mqtt.expiry: expected a whole number from 0 to 9"],
     [{ tags: { a: "long" } }, "meta.mqtt.tags: expected an object of texts of at most 3 bytes"],
     [{ Qos: 1 }, "meta.mqtt: expected only qos, retain, expiry, tags"],
+    [{ constructor: 1 }, "meta.mqtt: expected only qos, retain, expiry, tags"],
     [[], "meta.mqtt: expected an object"],
   ] as const)
     expect(() => options(given)).toThrow(words);
