@@ -1,5 +1,13 @@
 // The connector on folders that smsd might have: nothing leaves inbox before its event is durable, nothing in it stops what follows, and what is in outbox waits.
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -52,6 +60,21 @@ test("a file stays until its event is durable", async () => {
   void receive();
   await waitFor(() => readdirSync(join(inbox, ".done")).includes("IN1"));
   expect(ctx.texts()).toEqual(["one"]);
+});
+
+test("half a file is waited for, and holds nothing up", async () => {
+  const { ctx, inbox, receive, put } = open();
+  const half = "[SMSBackup000]\nPDU = Deliver\nNumberUnicode = 0031\r\nText00 = 0041";
+  writeFileSync(join(inbox, "IN1"), half);
+  put("IN2", "two");
+  // It was looked at before this one: it is older, or of the same time and first by name.
+  ctx.beforeDeliver = () => {
+    if (ctx.delivered.length === 0) appendFileSync(join(inbox, "IN1"), "0042\r\n\n");
+  };
+  void receive();
+  await waitFor(() => ctx.texts().length === 2);
+  expect(ctx.texts()).toEqual(["two", "AB"]);
+  expect(ctx.logged("file.refused")).toEqual([]);
 });
 
 test("what is too large for an SMS is put aside unread, other files are left alone", async () => {
