@@ -72,7 +72,6 @@ function written(text: string, message: Outgoing, asked: Asked, isNew: boolean, 
 /** Anew, so that nothing of the value before (its zone, its kind) stays. */
 function replace(entry: ICAL.Component, line: string): void {
   const property = understood(line, () => ICAL.Property.fromString(line));
-  understood(line, () => property.getFirstValue());
   entry.removeAllProperties(property.name);
   entry.addProperty(property);
 }

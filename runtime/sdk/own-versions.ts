@@ -10,6 +10,7 @@ const any = "*";
 
 export class OwnVersions {
   readonly #noted: Recent<string>;
+  readonly #underway = new Map<string, Promise<unknown>>();
 
   private constructor(noted: Recent<string>) {
     this.#noted = noted;
@@ -19,7 +20,9 @@ export class OwnVersions {
     return new OwnVersions(await Recent.open<string>(state, "own", max));
   }
 
+  /** Waits for a change of ours that is under way: what is read meanwhile may be somebody else's, who was faster. */
   async isOwn(path: string, version: string): Promise<boolean> {
+    await this.#underway.get(path);
     const noted = this.#noted.get(path);
     // Only this one: the next is somebody else's.
     if (noted === any) await this.#noted.note(path, version);
@@ -28,6 +31,18 @@ export class OwnVersions {
 
   /** `change` resolves with the version, where the server says it. `again`: an earlier try may have done it already, and been read since. */
   async during(path: string, again: boolean, change: () => Promise<string | undefined>): Promise<void> {
+    const work = this.#during(path, again, change);
+    // Of a failure its own caller hears.
+    const end = work.catch(() => undefined);
+    this.#underway.set(path, end);
+    try {
+      await work;
+    } finally {
+      if (this.#underway.get(path) === end) this.#underway.delete(path);
+    }
+  }
+
+  async #during(path: string, again: boolean, change: () => Promise<string | undefined>): Promise<void> {
     const before = this.#noted.get(path);
     await this.#noted.note(path, any);
     try {

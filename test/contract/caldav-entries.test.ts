@@ -41,7 +41,7 @@ const series = [
   ...["SUMMARY:Standup\\, later", "END:VEVENT", "END:VCALENDAR", ""],
 ].join("\r\n");
 
-describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () => {
+describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, () => {
   test("what was there before the first start is left, or taken, as the config says", async () => {
     const { server, bus } = await open();
     await put(server, "new", "today");
@@ -141,6 +141,23 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 60_000 }, () 
     const edit = await bus.waitForEvent("Dinner");
     expect(edit).toMatchObject({ kind: "edit", target: { platform_id: `${work}${moment}.ics` } });
     expect(edit.sender?.is_self ?? false).toBe(false);
+  });
+
+  test("a new entry replaces none that is there, and takes no attachment", async () => {
+    const { server, bus } = await open();
+    await put(server, "taken", "theirs");
+    const refused = [
+      { id: "taken", conversation_id: work, text: "ours" },
+      { id: "large", conversation_id: work, text: "ours", attachments: [{ path: "a.txt" }] },
+    ];
+    bus.drop("calendar", "bytes", "a.txt");
+    for (const message of refused) bus.drop("calendar", message);
+    const taken = await bus.waitForDeadLetter("calendar", "taken");
+    expect(taken).toMatchObject({ code: "rejected", hint: "Use another id." });
+    expect((await bus.waitForDeadLetter("calendar", "large")).code).toBe("not_supported");
+    expect(stored(server, "taken")).toContain("SUMMARY:theirs");
+    expect((await bus.waitForEvent("theirs")).sender?.is_self ?? false).toBe(false);
+    expect(stored(server, "large")).toBe("");
   });
 
   test("no target leads off the server, to another calendar, to a whole calendar, or to what is not there", async () => {
