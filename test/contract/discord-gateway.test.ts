@@ -31,8 +31,13 @@ describe("sessions", { timeout: 120_000 }, () => {
 
   test("a heartbeat that is not answered ends the connection, and the session goes on", async () => {
     const { discord, bus } = await open({ runtime: { probe_every: "1h" } });
+    const { logins } = discord.gateway;
+    discord.gateway.heartbeatMs = 500;
+    discord.gateway.cut({ sessions: true });
+    await waitFor(() => logins.length === 2, { timeoutMs: 30_000 });
     discord.gateway.isMute = true;
-    await waitFor(() => discord.gateway.logins.includes("resume"), { timeoutMs: 30_000 });
+    await waitFor(() => logins.length > 2, { timeoutMs: 30_000 });
+    expect(new Set(logins.slice(1))).toEqual(new Set(["resume"]));
     discord.gateway.isMute = false;
     await bus.waitForConnector(name, "live", { timeoutMs: 30_000 });
     say(discord, devId, "after");

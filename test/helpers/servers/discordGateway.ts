@@ -20,7 +20,8 @@ const content = 32768;
 const privileged = 2 | 256 | content;
 
 export class DiscordGateway {
-  heartbeatMs = 1000;
+  /** Long enough for a test machine that is busy with a large file: one that is not answered before the next ends the connection. */
+  heartbeatMs = 5000;
   /** How many IDENTIFYs are left today. */
   identifiesLeft = 1000;
   /** Switched on in the Developer Portal. */
