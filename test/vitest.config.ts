@@ -22,7 +22,7 @@ export default defineConfig({
     include: ["test/{unit,contract,integration,fault}/**/*.test.ts", "connectors/**/*.test.ts"],
     pool: "forks",
     // Most of them wait most of the time, for a server, a pause, a clock.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // As runtime/spoolway.js does: thousands of processes would strip the same types.
     env: { NODE_COMPILE_CACHE: `${root}/node_modules/.cache/spoolway` },
     // As node itself imports CommonJS; else the generated validators find their helpers in another place than in production.
