@@ -19,8 +19,8 @@ export const take: Take = async ({ t, d }, id, session, ctx) => {
   const said = async (message: Message): Promise<void> => {
     // What was dropped here comes back as well: its id is in the receipt.
     if (isOurs(message, session)) return;
-    const odd = asItIs(ctx, [message.channel_id, message.id], { t: "MESSAGE_CREATE", d: message });
-    await draftOf(message, session, ctx).then(ctx.deliver).catch(odd);
+    const told = { key: [message.channel_id, message.id], raw: { t: "MESSAGE_CREATE", d: message } };
+    await draftOf(message, session, ctx).then(ctx.deliver).catch(asItIs(ctx, told));
   };
   const catchUp = async (mark: string, channels: Channel[]): Promise<void> => {
     const read = (channel: string, after: string) =>

@@ -1,6 +1,6 @@
 // What Slack says as events. An envelope is acknowledged only when its event is durable: until then Slack gives it again, also to the next session, for some minutes.
 import { type Draft, type DraftAttachment, reconnect, stop } from "spoolway/sdk";
-import { asTold, deliverAsTold } from "spoolway/sdk/as-told";
+import { asItIs, draftAsItIs } from "spoolway/sdk/as-it-is";
 import type { History, Span } from "spoolway/sdk/catch-up";
 import { emojiOf } from "spoolway/sdk/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
@@ -16,7 +16,7 @@ export async function receive({ missed, socket, ...slack }: Slack): Promise<void
     if (isHello(envelope) || envelope_id === undefined || payload === undefined) continue;
     const { event_id, event = { ...payload, token: undefined } } = payload; // the secret of old webhooks
     const draft = await draftOf(event, event_id ?? payload.trigger_id ?? envelope_id, slack);
-    if (draft) await deliverAsTold(slack.ctx, draft);
+    if (draft) await slack.ctx.deliver(draft).catch(asItIs(slack.ctx, draft));
     await socket.send({ envelope_id });
   }
 }
@@ -50,7 +50,7 @@ const idOf = (one?: string | { id: string } | null): string | undefined =>
 
 /** Undefined where nothing happened that people see: a link got its preview. `id`: Slack's own of what happened. */
 function draftOf(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {
-  return asTold(slack.ctx, { key: [event.ts ?? id], raw: event }, () => understand(event, id, slack));
+  return understand(event, id, slack).catch(draftAsItIs(slack.ctx, { key: [event.ts ?? id], raw: event }));
 }
 
 async function understand(event: SlackEvent, id: string, slack: Known): Promise<Draft | undefined> {

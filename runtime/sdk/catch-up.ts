@@ -3,7 +3,7 @@
 //
 //   sync ─▶ rooms ─▶ each room's history since the last sync ─▶ cursor: the time at which this one began
 import { type Draft, SpoolwayError, type SyncContext, type SyncResult } from "../sdk.ts";
-import { deliverAsTold } from "./as-told.ts";
+import { asItIs } from "./as-it-is.ts";
 import { type Patience, patiently } from "./pages.ts";
 
 export interface History<Room> {
@@ -58,7 +58,7 @@ export class CatchUp {
       for (const room of rooms ?? []) {
         for (const make of (await history.read(room, span, patience).catch(isRefused)) ?? []) {
           const draft = await make();
-          if (draft) await deliverAsTold(ctx, draft);
+          if (draft) await ctx.deliver(draft).catch(asItIs(ctx, draft));
         }
       }
     } finally {

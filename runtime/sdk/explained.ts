@@ -24,8 +24,6 @@ export function explained(
   return new SpoolwayError(name, words, { fate: fate as Fate, ...(hint === undefined ? {} : { hint }) });
 }
 
-export { unanswered } from "./refusals.ts";
-
 /** For what may be hidden from us, or gone: then `instead`. Throws every other failure. */
 export function unlessRefused<T>(answer: Promise<T>, instead: T, log: Logger, what: string): Promise<T> {
   return answer.catch((thrown: unknown) => {

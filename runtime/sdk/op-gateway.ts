@@ -119,7 +119,7 @@ export class OpGateway<Event extends OpEvent> {
       const event = await items.next();
       heard();
       const id = [this.#kept.id ?? "", String(event.s)];
-      await take(event, id).catch(asItIs(ctx, id, { t: event.t, d: event.d }));
+      await take(event, id).catch(asItIs(ctx, { key: id, raw: { t: event.t, d: event.d } }));
       if (!items.isEmpty && event.s % saveEvery !== 0) continue;
       await state.set(key, { ...this.#kept, seq: event.s });
       this.#kept.seq = event.s;
