@@ -15,13 +15,17 @@ export interface MatrixCase {
   token: string;
 }
 
-/** `entry`: more keys of the connector. Both end with the test. */
-export async function openMatrix(entry: object = {}): Promise<MatrixCase> {
+/** `entry`: more keys of the connector. `prepare`: what has to be so before it connects. Both end with the test. */
+export async function openMatrix(
+  entry: object = {},
+  prepare: (server: MatrixHomeserver) => void = () => undefined,
+): Promise<MatrixCase> {
   const server = new MatrixHomeserver();
   await server.start();
   atEnd(() => server.stop());
   server.rooms.create("dev", [ada, bob, bot], { name: "Development" });
   const token = server.logIn("bot", "BUS");
+  prepare(server);
   const settings = {
     homeserver: server.url,
     access_token: token,
