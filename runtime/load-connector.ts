@@ -50,7 +50,7 @@ export function resolveSdkFor(entry: string): void {
   if (entry.startsWith(packageFolder) && !existsSync(join(dirname(entry), "package.json"))) return;
   registerHooks({
     resolve: (specifier, context, next) => {
-      const part = /^spoolway\/(sdk(?:\/[a-z0-9-]+)?)$/.exec(specifier)?.[1];
+      const part = /^spoolway\/(sdk(?:\/[a-z0-9-]+){0,2})$/.exec(specifier)?.[1];
       if (part === undefined) return next(specifier, context);
       const url = new URL(`./${part}.ts`, import.meta.url).href;
       return { url, format: "module-typescript", shortCircuit: true };

@@ -1,9 +1,9 @@
 // What a CalDAV server (RFC 4791) has for us: the calendars, what changed in one (RFC 6578), and its entries.
 import { createAccount, davRequest, propfind, syncCollection } from "tsdav";
 import type { SpoolwayError } from "spoolway/sdk";
-import { reading } from "spoolway/sdk/http-api";
-import type { Look, Version } from "spoolway/sdk/versions";
-import { type DavServer, lookThrough, multistatus, pathOf, readAll, textOf } from "spoolway/sdk/web-dav";
+import { reading } from "spoolway/sdk/http/api";
+import type { Look, Version } from "spoolway/sdk/calendar/versions";
+import { type DavServer, lookThrough, multistatus, pathOf, readAll, textOf } from "spoolway/sdk/calendar/web-dav";
 
 export type Calendar = Record<"url" | "path" | "name", string>;
 

@@ -1,12 +1,12 @@
 // Calendars over CalDAV: what changes in them becomes events, messages become entries (write.ts); calendars.ts asks the server. What is known of a calendar, its sync token and the
 // version of each entry, is in the state: what the server tells twice comes once.
 import { type Context, defineConnector, type Draft, retry, type SpoolwayError } from "spoolway/sdk";
-import { changedMs, draftOf } from "spoolway/sdk/calendar-entry";
+import { changedMs, draftOf } from "spoolway/sdk/calendar/entry";
 import { choose } from "spoolway/sdk/choose";
-import { reading } from "spoolway/sdk/http-api";
-import { OwnVersions } from "spoolway/sdk/own-versions";
-import { type KnownVersions, knownAfter, newsIn } from "spoolway/sdk/versions";
-import { DavServer } from "spoolway/sdk/web-dav";
+import { reading } from "spoolway/sdk/http/api";
+import { OwnVersions } from "spoolway/sdk/calendar/own-versions";
+import { type KnownVersions, knownAfter, newsIn } from "spoolway/sdk/calendar/versions";
+import { DavServer } from "spoolway/sdk/calendar/web-dav";
 import { type Calendar, findHome, listCalendars, lookInto, read } from "./calendars.ts";
 import type { Config } from "./manifest.d.ts";
 import { parse, send, type Session } from "./write.ts";

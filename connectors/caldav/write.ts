@@ -1,10 +1,10 @@
 // Messages as entries: a new one, a change of one that leaves alone what it does not name, or the end of one.
 import ICAL from "ical.js";
 import { type Outgoing, parseDuration, reject, type SendContext, type SendResult } from "spoolway/sdk";
-import { type Asked, askedOf, blankEntry, entriesOf, wordsOf } from "spoolway/sdk/calendar-entry";
-import { type ClockAt, timeLines } from "spoolway/sdk/calendar-times";
-import type { OwnVersions } from "spoolway/sdk/own-versions";
-import type { DavServer } from "spoolway/sdk/web-dav";
+import { type Asked, askedOf, blankEntry, entriesOf, wordsOf } from "spoolway/sdk/calendar/entry";
+import { type ClockAt, timeLines } from "spoolway/sdk/calendar/times";
+import type { OwnVersions } from "spoolway/sdk/calendar/own-versions";
+import type { DavServer } from "spoolway/sdk/calendar/web-dav";
 import type { Calendar } from "./calendars.ts";
 import type { Config } from "./manifest.d.ts";
 

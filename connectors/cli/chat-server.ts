@@ -8,8 +8,8 @@
 //
 // `id` and `sender` may be absent. The same id again is the same event. Lines of one chat are answered in order, one at a time.
 import { type Outgoing, SpoolwayError } from "spoolway/sdk";
-import type { Fields } from "spoolway/sdk/json-line";
-import { LineServer } from "spoolway/sdk/line-server";
+import type { Fields } from "spoolway/sdk/program/json-line";
+import { LineServer } from "spoolway/sdk/socket/line-server";
 
 /** What a chat said. */
 export interface Said {

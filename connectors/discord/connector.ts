@@ -3,11 +3,11 @@
 import { DiscordAPIError, RateLimitError, REST, type RESTOptions } from "@discordjs/rest";
 import type { APIGatewayBotInfo, APIThreadChannel } from "discord-api-types/v10";
 import { type Context, defineConnector, rateLimited, retry } from "spoolway/sdk";
-import { explained } from "spoolway/sdk/explained";
-import { OpGateway } from "spoolway/sdk/op-gateway";
+import { explained } from "spoolway/sdk/http/explained";
+import { OpGateway } from "spoolway/sdk/socket/op-gateway";
 import { Places } from "spoolway/sdk/places";
 import { Recent } from "spoolway/sdk/recent";
-import { unanswered } from "spoolway/sdk/refusals";
+import { unanswered } from "spoolway/sdk/http/refusals";
 import WebSocket from "ws";
 import type { Limit, Session } from "./discord.d.ts";
 import errors from "./errors.json" with { type: "json" };

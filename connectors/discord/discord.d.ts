@@ -6,7 +6,7 @@ import type {
   GatewayMessageCreateDispatchData,
 } from "discord-api-types/v10";
 import type { ConnectorDefinition, Context, Draft, Outgoing } from "spoolway/sdk";
-import type { OpGateway } from "spoolway/sdk/op-gateway";
+import type { OpGateway } from "spoolway/sdk/socket/op-gateway";
 import type { Places } from "spoolway/sdk/places";
 import type { Recent } from "spoolway/sdk/recent";
 import type { Config } from "./manifest.d.ts";

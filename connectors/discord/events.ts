@@ -3,7 +3,7 @@ import { extname } from "node:path";
 import { type ChannelType, MessageType } from "discord-api-types/v10";
 import type { Context, Draft } from "spoolway/sdk";
 import { asItIs } from "spoolway/sdk/as-it-is";
-import { remoteFile } from "spoolway/sdk/remote-file";
+import { remoteFile } from "spoolway/sdk/http/remote-file";
 import { type Channel, missedIn, moveMark } from "spoolway/sdk/snowflakes";
 import type { Message, Sender, Session, Take, User } from "./discord.d.ts";
 import { isOurs } from "./messages.ts";

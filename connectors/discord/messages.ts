@@ -1,11 +1,11 @@
 // Messages as requests, each of which counts once: a post has a nonce by which Discord knows it for some minutes, and the rest may be done again.
 import { reject } from "spoolway/sdk";
-import { jsonWithFiles } from "spoolway/sdk/multipart";
+import { jsonWithFiles } from "spoolway/sdk/http/multipart";
 import { sendPosts } from "spoolway/sdk/posts";
-import { unless } from "spoolway/sdk/refusals";
+import { unless } from "spoolway/sdk/http/refusals";
 import { shortId } from "spoolway/sdk/short-id";
 import { snowflake } from "spoolway/sdk/snowflakes";
-import { fileName } from "spoolway/sdk/upload";
+import { fileName } from "spoolway/sdk/http/upload";
 import type { Files, Message, Send, Session } from "./discord.d.ts";
 
 const limits = { maxText: 2000, maxFiles: 10 };

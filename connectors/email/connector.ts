@@ -1,7 +1,7 @@
 // E-mail: folders of a mailbox as events, and mail to people. folder.ts follows one IMAP folder, smtp.ts sends.
 import { defineConnector } from "spoolway/sdk";
-import { warnMailInClear } from "spoolway/sdk/mail-server";
-import { followAll } from "spoolway/sdk/numbered-folder";
+import { warnMailInClear } from "spoolway/sdk/mail/server";
+import { followAll } from "spoolway/sdk/mail/numbered-folder";
 import { Recent } from "spoolway/sdk/recent";
 import { Folder } from "./folder.ts";
 import type { Config } from "./manifest.d.ts";

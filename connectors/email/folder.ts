@@ -1,11 +1,11 @@
 // One IMAP folder on a connection of its own: what is new is delivered in the order of its UIDs, whether or not it was read elsewhere; then IDLE waits for more.
 import { ImapFlow, type ImapFlowError } from "imapflow";
 import { type Context, reconnect, within } from "spoolway/sdk";
-import { imapFate } from "spoolway/sdk/imap-fate";
-import { imapPart } from "spoolway/sdk/imap-part";
-import { mailDraft, mailItems } from "spoolway/sdk/mail-draft";
-import { mailOptions } from "spoolway/sdk/mail-server";
-import { followFolder, News, type NumberedFolder, placeCursor } from "spoolway/sdk/numbered-folder";
+import { imapFate } from "spoolway/sdk/mail/imap-fate";
+import { imapPart } from "spoolway/sdk/mail/imap-part";
+import { mailDraft, mailItems } from "spoolway/sdk/mail/draft";
+import { mailOptions } from "spoolway/sdk/mail/server";
+import { followFolder, News, type NumberedFolder, placeCursor } from "spoolway/sdk/mail/numbered-folder";
 import type { Recent } from "spoolway/sdk/recent";
 import type { Config } from "./manifest.d.ts";
 

@@ -3,10 +3,10 @@ import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { Readable } from "node:stream";
 import { type Context, type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
-import { mailOut } from "spoolway/sdk/mail-out";
-import { mailOptions } from "spoolway/sdk/mail-server";
+import { mailOut } from "spoolway/sdk/mail/outgoing";
+import { mailOptions } from "spoolway/sdk/mail/server";
 import type { Recent } from "spoolway/sdk/recent";
-import { type SmtpMail, smtpTalk } from "spoolway/sdk/smtp-talk";
+import { type SmtpMail, smtpTalk } from "spoolway/sdk/mail/smtp-talk";
 import type { Config } from "./manifest.d.ts";
 
 export interface Outbound {

@@ -1,6 +1,6 @@
 // Any program as a connector: it writes events and answers as lines of JSON to its stdout and reads messages from its stdin.
 import { defineConnector } from "spoolway/sdk";
-import { LineProgram } from "spoolway/sdk/line-program";
+import { LineProgram } from "spoolway/sdk/program/line-program";
 import type { Config } from "./manifest.d.ts";
 import { Session } from "./session.ts";
 

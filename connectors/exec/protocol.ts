@@ -1,9 +1,9 @@
 // What a line of the program's stdout says. schema/exec-line.schema.json is the specification.
 import type { SendResult, SpoolwayError } from "spoolway/sdk";
 import type { Delivery } from "spoolway/sdk/deliveries";
-import { draftWithFiles } from "spoolway/sdk/draft-files";
-import { failureKeys, failureOf } from "spoolway/sdk/failure";
-import { invalidLine, isObject, onlyKeys, requiredField, textField } from "spoolway/sdk/json-line";
+import { draftWithFiles } from "spoolway/sdk/program/draft-files";
+import { failureKeys, failureOf } from "spoolway/sdk/program/failure";
+import { invalidLine, isObject, onlyKeys, requiredField, textField } from "spoolway/sdk/program/json-line";
 
 export type Said =
   | { type: "event"; draft: Delivery["draft"]; ack: string | number | undefined }

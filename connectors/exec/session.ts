@@ -5,10 +5,10 @@
 import { join, resolve } from "node:path";
 import type { Context, Outgoing, SendResult } from "spoolway/sdk";
 import { SpoolwayError, stop, within } from "spoolway/sdk";
-import { Answers } from "spoolway/sdk/answers";
+import { Answers } from "spoolway/sdk/program/answers";
 import { Deliveries } from "spoolway/sdk/deliveries";
-import { parseJsonLine } from "spoolway/sdk/json-line";
-import type { End, LineProgram } from "spoolway/sdk/line-program";
+import { parseJsonLine } from "spoolway/sdk/program/json-line";
+import type { End, LineProgram } from "spoolway/sdk/program/line-program";
 import type { Line } from "spoolway/sdk/lines";
 import type { Config } from "./manifest.d.ts";
 import { understand } from "./protocol.ts";

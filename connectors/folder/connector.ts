@@ -1,7 +1,7 @@
 // A watched folder as a connector: what people and programs drop there becomes events.
 import { defineConnector, parseDuration } from "spoolway/sdk";
-import { FolderWatch } from "spoolway/sdk/folder-watch";
-import { openUserFolder } from "spoolway/sdk/user-folder";
+import { FolderWatch } from "spoolway/sdk/folder/watch";
+import { openUserFolder } from "spoolway/sdk/folder/user-folder";
 import { isJson } from "./event.ts";
 import { Handler, keptKey } from "./handler.ts";
 import type { Config } from "./manifest.d.ts";

@@ -3,10 +3,10 @@ import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { type Draft, draftFromShorthand, parseJson } from "spoolway/sdk";
-import type { Entry } from "spoolway/sdk/folder-scan";
-import { isObject } from "spoolway/sdk/json-line";
+import type { Entry } from "spoolway/sdk/folder/scan";
+import { isObject } from "spoolway/sdk/program/json-line";
 import { mediaType } from "spoolway/sdk/media-type";
-import { readUnchanged } from "spoolway/sdk/regular-file";
+import { readUnchanged } from "spoolway/sdk/folder/regular-file";
 
 /** JSON above this is an attachment like any other file. */
 const maxJsonBytes = 1 << 20;

@@ -4,10 +4,10 @@
 //   refused   ──▶ .failed/<name> and .failed/<name>.error.json, which says why; with keep it stays where it is
 import { basename } from "node:path";
 import { type Context, type Draft, SpoolwayError, toSpoolwayError } from "spoolway/sdk";
-import type { Entry } from "spoolway/sdk/folder-scan";
-import type { Outcome, Taken } from "spoolway/sdk/folder-watch";
-import { openUnchanged } from "spoolway/sdk/regular-file";
-import { setAside, takeAway } from "spoolway/sdk/set-aside";
+import type { Entry } from "spoolway/sdk/folder/scan";
+import type { Outcome, Taken } from "spoolway/sdk/folder/watch";
+import { openUnchanged } from "spoolway/sdk/folder/regular-file";
+import { setAside, takeAway } from "spoolway/sdk/folder/set-aside";
 import { attachmentOf, defaults, isJson, readJson } from "./event.ts";
 import type { Config } from "./manifest.d.ts";
 

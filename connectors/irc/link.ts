@@ -1,12 +1,12 @@
 // One connection to the server: logged in, under the wanted nick, in the configured channels. irc-framework does CAP, SASL, ISUPPORT, PING and the parsing;
-// what we say is confirmed by the PONG to a PING of ours (sdk/fence). What is refused or lost later (a kick, a taken nick) is asked for again every `retry_s`.
+// what we say is confirmed by the PONG to a PING of ours (sdk/socket/fence). What is refused or lost later (a kick, a taken nick) is asked for again every `retry_s`.
 import { Client, type IrcMessage } from "irc-framework";
 import { type Context, type Draft, stop } from "spoolway/sdk";
 import type { Change } from "spoolway/sdk/chat-event";
-import { passwordHint } from "spoolway/sdk/goodbye";
-import { LineLink, type LineProtocol } from "spoolway/sdk/line-link";
+import { passwordHint } from "spoolway/sdk/socket/goodbye";
+import { LineLink, type LineProtocol } from "spoolway/sdk/socket/line-link";
 import { Presence } from "spoolway/sdk/presence";
-import { loginRefused, plainLogin } from "spoolway/sdk/sasl";
+import { loginRefused, plainLogin } from "spoolway/sdk/socket/sasl";
 import type { Config } from "./manifest.d.ts";
 
 const protocol: LineProtocol<IrcMessage> = {

@@ -2,9 +2,9 @@
 import type { IrcMessage } from "irc-framework";
 import { type Draft, type Outgoing, reject, type SendResult, type SpoolwayError } from "spoolway/sdk";
 import { chatEvent, type ChatLine } from "spoolway/sdk/chat-event";
-import { notYet } from "spoolway/sdk/goodbye";
-import { lineText } from "spoolway/sdk/line-text";
-import { utf8Bytes } from "spoolway/sdk/split";
+import { notYet } from "spoolway/sdk/socket/goodbye";
+import { lineText } from "spoolway/sdk/text/line-text";
+import { utf8Bytes } from "spoolway/sdk/text/split";
 import { changeOf, type Link } from "./link.ts";
 
 /** Colours and other codes of formatting; `raw` keeps them. */

@@ -1,9 +1,9 @@
-// Matrix: the rooms of an account, both ways, without encryption. events.ts is what comes in, send.ts what goes out; sdk/matrix-sync is where we are and what happened there.
+// Matrix: the rooms of an account, both ways, without encryption. events.ts is what comes in, send.ts what goes out; sdk/matrix/sync is where we are and what happened there.
 import { defineConnector, reconnect, toSpoolwayError } from "spoolway/sdk";
-import { JsonApi, judgeBy, path } from "spoolway/sdk/http-api";
+import { JsonApi, judgeBy, path } from "spoolway/sdk/http/api";
 import { Joins } from "spoolway/sdk/joins";
-import { follow, readNews, timeline } from "spoolway/sdk/matrix-sync";
-import { RoomBook } from "spoolway/sdk/room-book";
+import { follow, readNews, timeline } from "spoolway/sdk/matrix/sync";
+import { RoomBook } from "spoolway/sdk/matrix/room-book";
 import { textAt } from "spoolway/sdk/untrusted";
 import { type Session, toDraft } from "./events.ts";
 import type { Config } from "./manifest.d.ts";

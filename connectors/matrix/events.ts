@@ -1,10 +1,10 @@
 // Events of Matrix as ours.
 import type { Context, Draft } from "spoolway/sdk";
-import { path } from "spoolway/sdk/http-api";
+import { path } from "spoolway/sdk/http/api";
 import { isoTime } from "spoolway/sdk/iso-time";
-import { readContent } from "spoolway/sdk/matrix-content";
-import type { MatrixEvent, MatrixSession, Shown } from "spoolway/sdk/matrix-sync";
-import { membershipText } from "spoolway/sdk/membership-text";
+import { readContent } from "spoolway/sdk/matrix/content";
+import type { MatrixEvent, MatrixSession, Shown } from "spoolway/sdk/matrix/sync";
+import { membershipText } from "spoolway/sdk/text/membership-text";
 import { objectOf, textAt, textOf } from "spoolway/sdk/untrusted";
 import type { Config } from "./manifest.d.ts";
 

@@ -1,7 +1,7 @@
 // Messages as events of Matrix. The transaction of each is the message's id: sent again, it is the same event to the homeserver.
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
-import { path } from "spoolway/sdk/http-api";
-import { writeContents } from "spoolway/sdk/matrix-content";
+import { path } from "spoolway/sdk/http/api";
+import { writeContents } from "spoolway/sdk/matrix/content";
 import type { Session } from "./events.ts";
 
 type Put = [where: string, content: object];

@@ -1,10 +1,10 @@
 // Feeds, read on a schedule: what is new in one is an item, what changed an edit. entries.ts reads the formats. What is known of a feed is in the state, by its address.
 import { type Context, defineConnector, type SpoolwayError, toSpoolwayError } from "spoolway/sdk";
-import { accessTo } from "spoolway/sdk/access";
-import { type Document, readDocument, type Version } from "spoolway/sdk/document";
+import { accessTo } from "spoolway/sdk/http/access";
+import { type Document, readDocument, type Version } from "spoolway/sdk/http/document";
 import { isoTime } from "spoolway/sdk/iso-time";
 import { type KnownItem, newsOf } from "spoolway/sdk/known-items";
-import { linkedFiles } from "spoolway/sdk/linked-files";
+import { linkedFiles } from "spoolway/sdk/http/linked-files";
 import { Sources } from "spoolway/sdk/sources";
 import { type Entries, readEntries } from "./entries.ts";
 import type { Config } from "./manifest.d.ts";

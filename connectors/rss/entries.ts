@@ -1,14 +1,14 @@
 // A feed of any format as one list of entries, the oldest first.
 import { type AtomEntry, type JsonItem, parseFeed, type RssItem } from "feedsmith";
 import { reject } from "spoolway/sdk";
-import { decodeText } from "spoolway/sdk/charset";
-import type { Document } from "spoolway/sdk/document";
-import { decodeEntities } from "spoolway/sdk/entities";
-import { linkedFeed } from "spoolway/sdk/linked-feed";
+import { decodeText } from "spoolway/sdk/text/charset";
+import type { Document } from "spoolway/sdk/http/document";
+import { decodeEntities } from "spoolway/sdk/text/entities";
+import { linkedFeed } from "spoolway/sdk/http/linked-feed";
 import { fingerprint } from "spoolway/sdk/fingerprint";
-import { htmlToText } from "spoolway/sdk/html-text";
+import { htmlToText } from "spoolway/sdk/text/html-text";
 import { type Item, oldestFirst } from "spoolway/sdk/known-items";
-import type { LinkedFile } from "spoolway/sdk/linked-files";
+import type { LinkedFile } from "spoolway/sdk/http/linked-files";
 
 export interface Entry extends Item {
   title: string | undefined;

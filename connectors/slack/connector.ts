@@ -2,8 +2,8 @@
 import { defineConnector } from "spoolway/sdk";
 import { CatchUp } from "spoolway/sdk/catch-up";
 import { Lookups } from "spoolway/sdk/lookups";
-import { MessageSocket } from "spoolway/sdk/message-socket";
-import { MethodApi } from "spoolway/sdk/method-api";
+import { MessageSocket } from "spoolway/sdk/socket/message-socket";
+import { MethodApi } from "spoolway/sdk/http/method-api";
 import { People } from "spoolway/sdk/people";
 import { Recent } from "spoolway/sdk/recent";
 import WebSocket from "ws";

@@ -2,11 +2,11 @@
 import { type Draft, type DraftAttachment, reconnect, stop } from "spoolway/sdk";
 import { asItIs, draftAsItIs } from "spoolway/sdk/as-it-is";
 import type { History, Span } from "spoolway/sdk/catch-up";
-import { emojiOf } from "spoolway/sdk/emoji-names";
+import { emojiOf } from "spoolway/sdk/text/emoji-names";
 import { isoTime } from "spoolway/sdk/iso-time";
-import { mrkdwnOf, mrkdwnToText, readMrkdwn } from "spoolway/sdk/mrkdwn";
-import type { Patience } from "spoolway/sdk/pages";
-import { isNoPage, remoteFile } from "spoolway/sdk/remote-file";
+import { mrkdwnOf, mrkdwnToText, readMrkdwn } from "spoolway/sdk/text/mrkdwn";
+import type { Patience } from "spoolway/sdk/http/pages";
+import { isNoPage, remoteFile } from "spoolway/sdk/http/remote-file";
 import type { Envelope, Known, Message, Room, Slack, SlackEvent, SlackFile } from "./slack.d.ts";
 
 export async function receive({ missed, socket, ...slack }: Slack): Promise<void> {

@@ -1,13 +1,13 @@
 // What goes out. Every text carries the message's id as metadata, by which it is found when nobody knows whether it was posted; files are found by the first one's id.
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
-import { emojiName } from "spoolway/sdk/emoji-names";
-import { beforehand } from "spoolway/sdk/http-api";
-import { mrkdwnSize, textToMrkdwn } from "spoolway/sdk/mrkdwn";
-import { splitText } from "spoolway/sdk/split";
-import { patiently } from "spoolway/sdk/pages";
-import { unless } from "spoolway/sdk/refusals";
+import { emojiName } from "spoolway/sdk/text/emoji-names";
+import { beforehand } from "spoolway/sdk/http/api";
+import { mrkdwnSize, textToMrkdwn } from "spoolway/sdk/text/mrkdwn";
+import { splitText } from "spoolway/sdk/text/split";
+import { patiently } from "spoolway/sdk/http/pages";
+import { unless } from "spoolway/sdk/http/refusals";
 import { findSteps, type Steps, takeSteps } from "spoolway/sdk/steps";
-import { fileBody, fileName } from "spoolway/sdk/upload";
+import { fileBody, fileName } from "spoolway/sdk/http/upload";
 import type { Slack } from "./slack.d.ts";
 
 export async function send(slack: Slack, message: Outgoing, ctx: SendContext): Promise<SendResult> {

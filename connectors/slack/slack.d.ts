@@ -2,8 +2,8 @@
 import type { Context } from "spoolway/sdk";
 import type { CatchUp } from "spoolway/sdk/catch-up";
 import type { Lookups } from "spoolway/sdk/lookups";
-import type { MessageSocket } from "spoolway/sdk/message-socket";
-import type { MethodApi } from "spoolway/sdk/method-api";
+import type { MessageSocket } from "spoolway/sdk/socket/message-socket";
+import type { MethodApi } from "spoolway/sdk/http/method-api";
 import type { People, Person } from "spoolway/sdk/people";
 import type { Recent } from "spoolway/sdk/recent";
 import type { Config } from "./manifest.d.ts";

@@ -3,7 +3,7 @@ import { Api, type HttpError, type RawApi } from "grammy";
 import type { UserFromGetMe } from "grammy/types";
 import { type Context, reject } from "spoolway/sdk";
 import type { Recent } from "spoolway/sdk/recent";
-import { type Advice, answerOf, refused, unanswered } from "spoolway/sdk/refusals";
+import { type Advice, answerOf, refused, unanswered } from "spoolway/sdk/http/refusals";
 import type { Config } from "./manifest.d.ts";
 
 export type Session = { me: UserFromGetMe; api: RawApi; parts: Recent<string[]> };

@@ -2,8 +2,8 @@
 import type { Chat, Message, MessageEntity, ReactionType, Update, User } from "grammy/types";
 import { type Context, type Draft, reject, sleep } from "spoolway/sdk";
 import { chatUpdate, type Member, movedBy, type Person } from "spoolway/sdk/chat-update";
-import { platformFile } from "spoolway/sdk/platform-file";
-import { instead } from "spoolway/sdk/refusals";
+import { platformFile } from "spoolway/sdk/http/platform-file";
+import { instead } from "spoolway/sdk/http/refusals";
 import type { Session } from "./api.ts";
 import type { Config } from "./manifest.d.ts";
 

@@ -4,8 +4,8 @@ import type { Message } from "grammy/types";
 import { type Outgoing, reject, type SendContext, type SendResult } from "spoolway/sdk";
 import { type MediaKind, mediaKind, mediaType } from "spoolway/sdk/media-type";
 import { type OutgoingFile, partsOf, sendParts } from "spoolway/sdk/parts";
-import { instead, numericId, unless } from "spoolway/sdk/refusals";
-import { utf16Units } from "spoolway/sdk/split";
+import { instead, numericId, unless } from "spoolway/sdk/http/refusals";
+import { utf16Units } from "spoolway/sdk/text/split";
 import { openApi, type Session } from "./api.ts";
 import type { Config } from "./manifest.d.ts";
 

@@ -1,8 +1,8 @@
-// XMPP: people and rooms, in both directions. stream.ts is the connection; what is said over it, which no library needs to know of, is spoolway/sdk/xmpp-session.
+// XMPP: people and rooms, in both directions. stream.ts is the connection; what is said over it, which no library needs to know of, is spoolway/sdk/xmpp/session.
 import type { Element } from "@xmpp/client";
 import { defineConnector } from "spoolway/sdk";
-import { serverOf } from "spoolway/sdk/srv";
-import { XmppSession } from "spoolway/sdk/xmpp-session";
+import { serverOf } from "spoolway/sdk/socket/srv";
+import { XmppSession } from "spoolway/sdk/xmpp/session";
 import type { Config } from "./manifest.d.ts";
 import { Stream } from "./stream.ts";
 

@@ -5,10 +5,10 @@ import { StringDecoder } from "node:string_decoder";
 import { type Client, client, type Element, xml } from "@xmpp/client";
 import { reconnect, SpoolwayError, stop } from "spoolway/sdk";
 import { Lifeline } from "spoolway/sdk/lifeline";
-import { connectServer, serverProblem, startTls } from "spoolway/sdk/server";
-import { conditionIn, wordsIn } from "spoolway/sdk/xmpp";
-import { ackNamespace, XmppAcks } from "spoolway/sdk/xmpp-acks";
-import type { XmppStream } from "spoolway/sdk/xmpp-session";
+import { connectServer, serverProblem, startTls } from "spoolway/sdk/socket/server";
+import { conditionIn, wordsIn } from "spoolway/sdk/xmpp/stanzas";
+import { ackNamespace, XmppAcks } from "spoolway/sdk/xmpp/acks";
+import type { XmppStream } from "spoolway/sdk/xmpp/session";
 import type { Config } from "./manifest.d.ts";
 
 export type Settings = Config & Record<"server" | "username" | "domain" | "resource" | "nick", string>;

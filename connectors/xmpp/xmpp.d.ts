@@ -2,7 +2,7 @@
 declare module "@xmpp/client" {
   import type { EventEmitter } from "node:events";
   import type { Socket } from "node:net";
-  import type { Build, Stanza } from "spoolway/sdk/xmpp";
+  import type { Build, Stanza } from "spoolway/sdk/xmpp/stanzas";
 
   /** Children that are undefined are left out. */
   export const xml: Build<Element>;

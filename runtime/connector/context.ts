@@ -111,7 +111,7 @@ async function storeContent(parts: Parts, content: NonNullable<Draft["content"]>
   return { ...(content as StoredContent), attachments };
 }
 
-/** Of no use to be asked for again: our own limit, and what the platform does not give out (sdk/remote-file). */
+/** Of no use to be asked for again: our own limit, and what the platform does not give out (sdk/http/remote-file). */
 const omittable = new Set(["too_large", "unavailable"]);
 
 async function storeAttachment({ paths, connector, space }: Parts, attachment: DraftAttachment) {

@@ -15,7 +15,7 @@ import {
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { RateCap } from "../sdk/rate-cap.ts";
-import { listenPrivately } from "../sdk/unix-socket.ts";
+import { listenPrivately } from "../sdk/socket/unix-socket.ts";
 import type { Logger } from "../sdk.ts";
 import { Allowlist } from "./allowlist.ts";
 import { readForward, sendForward } from "./egress-forward.ts";

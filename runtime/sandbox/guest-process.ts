@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { errnoOf, SpoolwayError } from "../errors.ts";
 import { findExecutable } from "../process.ts";
-import { LineLog } from "../sdk/line-log.ts";
+import { LineLog } from "../sdk/program/line-log.ts";
 import type { Logger } from "../sdk.ts";
 import { within } from "../timing.ts";
 import { findBwrap, unavailable } from "./available.ts";

@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { errnoOf, SpoolwayError } from "../errors.ts";
-import { listenPrivately } from "../sdk/unix-socket.ts";
+import { listenPrivately } from "../sdk/socket/unix-socket.ts";
 import { listenSocket } from "./bridge-names.ts";
 import type { Grants } from "./grants.ts";
 import { hostText, parseTarget } from "./targets.ts";

@@ -1,4 +1,4 @@
-// The way that runtime/sdk/server.ts takes from inside a sandbox: a connection to the bridge, which is told where it shall lead. Outside nobody sets a router.
+// The way that runtime/sdk/socket/server.ts takes from inside a sandbox: a connection to the bridge, which is told where it shall lead. Outside nobody sets a router.
 export interface Router {
   /** Where to connect to instead. */
   readonly address: string;

@@ -4,7 +4,7 @@
 //   sync ─▶ rooms ─▶ each room's history since the last sync ─▶ cursor: the time at which this one began
 import { type Draft, SpoolwayError, type SyncContext, type SyncResult } from "../sdk.ts";
 import { asItIs } from "./as-it-is.ts";
-import { type Patience, patiently } from "./pages.ts";
+import { type Patience, patiently } from "./http/pages.ts";
 
 export interface History<Room> {
   /** By how much the platform's clock is ahead of ours. */

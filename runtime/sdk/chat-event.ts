@@ -1,7 +1,7 @@
 // spoolway/sdk/chat-event: what somebody said or did in a chat of nicks and rooms, as an event. Who it was is told by the account where the platform vouches for one: a
 // nick is whoever has it today, an account is somebody.
 import type { Draft } from "../sdk.ts";
-import { mentions } from "./mentions.ts";
+import { mentions } from "./text/mentions.ts";
 import type { Nick } from "./nick.ts";
 
 /** Who came, went, or has another name now. Without a room it is everywhere. */

@@ -3,9 +3,9 @@
 import { randomUUID } from "node:crypto";
 import { type Context, reconnect, type SpoolwayError } from "../sdk.ts";
 import { Handover, type Limits } from "./handover.ts";
-import { PacketLink, type PacketProtocol } from "./packet-link.ts";
+import { PacketLink, type PacketProtocol } from "./socket/packet-link.ts";
 import { type Arrival, Redelivered } from "./redelivered.ts";
-import { type ServerConfig, warnInClear } from "./server.ts";
+import { type ServerConfig, warnInClear } from "./socket/server.ts";
 
 export interface KeptProtocol<Packet> extends PacketProtocol<Packet> {
   /** The name of the answer to our hello. */

@@ -5,8 +5,8 @@
 //   return sendParts(parts, message, partsOf(message, limits), (part, n) => say(part, n === 0 ? message.reply_to : undefined));
 import { createHash } from "node:crypto";
 import { type Outgoing, reject, type SendResult } from "../sdk.ts";
-import { markdownToChatHtml, wholePieces } from "./markdown.ts";
-import { type SizeOf, splitText } from "./split.ts";
+import { markdownToChatHtml, wholePieces } from "./text/markdown.ts";
+import { type SizeOf, splitText } from "./text/split.ts";
 import type { Recent } from "./recent.ts";
 
 export type OutgoingFile = NonNullable<Outgoing["attachments"]>[number];
@@ -14,7 +14,7 @@ export type OutgoingFile = NonNullable<Outgoing["attachments"]>[number];
 /** A text, a file, or a file with a text below it. "" only where the message has nothing at all: for the platform to refuse. */
 export interface Part {
   text?: string;
-  /** The text is HTML: markdown has become it (sdk/markdown). */
+  /** The text is HTML: markdown has become it (sdk/text/markdown). */
   isHtml: boolean;
   file?: OutgoingFile;
 }

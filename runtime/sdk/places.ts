@@ -1,7 +1,7 @@
 // spoolway/sdk/places: where something was said, on a platform whose threads are channels of their own that lie in another one: to people they are a part of it. Each channel is asked
 // for once.
 import type { Draft, Logger } from "../sdk.ts";
-import { unlessRefused } from "./explained.ts";
+import { unlessRefused } from "./http/explained.ts";
 
 export interface PlaceFacts {
   type: "direct" | "group" | "channel";

@@ -3,7 +3,7 @@
 import { type Outgoing, reject, type SendResult } from "../sdk.ts";
 import { sendParts } from "./parts.ts";
 import type { Recent } from "./recent.ts";
-import { type SizeOf, splitText, utf16Units } from "./split.ts";
+import { type SizeOf, splitText, utf16Units } from "./text/split.ts";
 
 export interface Post {
   text: string;

@@ -2,7 +2,7 @@
 // lost later (a taken nick, a kick) is asked for again with every `restore`; a channel that cannot be joined takes no other down.
 import type { Context } from "../sdk.ts";
 import type { Change } from "./chat-event.ts";
-import type { FencedLink } from "./fence.ts";
+import type { FencedLink } from "./socket/fence.ts";
 import { Nick } from "./nick.ts";
 import { type Room, Rooms } from "./rooms.ts";
 

@@ -4,7 +4,7 @@
 //   a place is new ─▶ its mark is its newest id     known ─▶ each channel with something newer is read, page by page ─▶ its mark moves
 
 import { type Logger, reject } from "../sdk.ts";
-import { unlessRefused } from "./explained.ts";
+import { unlessRefused } from "./http/explained.ts";
 
 /** By place: the newest id that was dealt with. To be kept in the connector's state. */
 export type Marks = Record<string, string>;

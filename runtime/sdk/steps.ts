@@ -4,8 +4,8 @@
 //      └─ one fails after others were done ─▶ the platform asks to wait: waited for, then on; anything else: uncertain
 //   next try, where an earlier one may have arrived ─▶ find() ─▶ only what is missing
 import { reject, type SendContext, type SendResult, SpoolwayError, uncertain } from "../sdk.ts";
-import { patiently } from "./pages.ts";
-import type { Attachment } from "./upload.ts";
+import { patiently } from "./http/pages.ts";
+import type { Attachment } from "./http/upload.ts";
 
 export interface Steps<Text> {
   texts: readonly Text[];

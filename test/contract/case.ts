@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { inbound } from "../../schema/validators/messages.js";
 import { type Bus, type BusOptions, startBus } from "../helpers/bus.ts";
-import { atEnd } from "../helpers/children.ts";
+import { atEnd, endOfBlock } from "../helpers/children.ts";
 import { waitFor } from "../helpers/wait.ts";
 import type { Entry, Platform } from "./platform.ts";
 
@@ -57,6 +57,21 @@ export async function startCase(
 /** Platform and bus, live. */
 export async function openCase(platform: Platform): Promise<Case> {
   return startCase(platform, await openPlatform(platform));
+}
+
+/** One opened case for all tests of the describe block in which this is called, where none of them changes what the others need: each start costs a second or two. */
+export function sharedCase(platform: Platform): () => Case {
+  let opened: Case | undefined;
+  let end: () => Promise<void>;
+  beforeAll(async () => {
+    end = endOfBlock();
+    opened = await openCase(platform);
+  });
+  afterAll(() => end());
+  return () => {
+    if (opened === undefined) throw new Error("the block's case was not opened");
+    return opened;
+  };
 }
 
 let said = 0;

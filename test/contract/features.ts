@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Features, InboundEvent } from "../../schema/types.ts";
 import { projectRoot } from "../helpers/command.ts";
 import { waitFor } from "../helpers/wait.ts";
-import { heardText, newText, openCase } from "./case.ts";
+import { heardText, newText, openCase, sharedCase } from "./case.ts";
 import type { Action, Kind, Platform } from "./platform.ts";
 
 const actions: readonly Action[] = ["edit", "delete", "react", "typing"];
@@ -105,7 +105,9 @@ export function featureCases(platform: Platform): void {
         }
       });
 
-    replyCases(platform);
+    const { say, sayReply, heardReplyTo, sayInThread } = platform;
+    if (sayInThread || (say && (sayReply || heardReplyTo)))
+      describe("in one session,", () => replyCases(platform));
   });
 }
 
@@ -121,10 +123,11 @@ function matches(event: InboundEvent, wanted: Record<string, unknown>): boolean 
 function replyCases({ conversation, ...platform }: Platform): void {
   const { say, sayReply, heardReplyTo, sayInThread, heardThread } = platform;
   const whole = { conversation, ...platform };
+  const shared = sharedCase(whole);
 
   if (say && sayReply)
     test("an answer to a message names it", async () => {
-      const { bus } = await openCase(whole);
+      const { bus } = shared();
       const [question, answer] = [newText("question"), newText("answer")];
       const said = await say({ conversation, text: question });
       const first = await bus.waitForEvent(question);
@@ -134,7 +137,7 @@ function replyCases({ conversation, ...platform }: Platform): void {
 
   if (say && heardReplyTo)
     test("what is dropped with an event's `reply` answers that message", async () => {
-      const { bus, name } = await openCase(whole);
+      const { bus, name } = shared();
       const [question, answer] = [newText("question"), newText("answer")];
       await say({ conversation, text: question });
       const event = await bus.waitForEvent(question);
@@ -150,7 +153,7 @@ function replyCases({ conversation, ...platform }: Platform): void {
 
   if (sayInThread)
     test("threads: what is said in one says so, and the answer goes there", async () => {
-      const { bus, name } = await openCase(whole);
+      const { bus, name } = shared();
       const [text, answer] = [newText("in a thread"), newText("answer")];
       const { conversation: place, threadId } = await sayInThread(text);
       const event = await bus.waitForEvent(text);

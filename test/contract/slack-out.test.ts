@@ -1,7 +1,7 @@
 // What only Slack has, going out: messages of several requests that are cut in the middle, limits of a channel, Block Kit and markdown, people's ids, refusals by name.
 import { describe, expect, test } from "vitest";
 import errors from "../../connectors/slack/errors.json" with { type: "json" };
-import { refusalOf } from "../../runtime/sdk/named-errors.ts";
+import { refusalOf } from "../../runtime/sdk/http/named-errors.ts";
 import { general, startSlack } from "../helpers/servers/slackBus.ts";
 import { shown } from "../helpers/servers/slackStore.ts";
 import { waitFor } from "../helpers/wait.ts";

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { smsParts } from "../../runtime/sdk/sms-parts.ts";
+import { smsParts } from "../../runtime/sdk/text/sms-parts.ts";
 import { type Bus, startBus } from "../helpers/bus.ts";
 import { atEnd } from "../helpers/children.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";

@@ -92,6 +92,14 @@ export function atEnd(task: (failed: boolean) => Promise<void> | void): void {
 
 const fileTasks: Array<(failed: boolean) => Promise<void> | void> = [];
 
+/** Called in a beforeAll: what atEnd is told from then on ends with the function that is returned (in afterAll), and not with the file. */
+export function endOfBlock(): () => Promise<void> {
+  const from = fileTasks.length;
+  return async () => {
+    for (const task of fileTasks.splice(from).reverse()) await task(false);
+  };
+}
+
 /** What the end of a file does, and of a command that uses these helpers. */
 export async function endOfFile(): Promise<void> {
   for (const task of fileTasks.splice(0).reverse()) await task(false);

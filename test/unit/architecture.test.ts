@@ -67,7 +67,7 @@ describe("imports", () => {
       return imports
         .filter(({ specifier, file }) =>
           file === undefined
-            ? specifier.startsWith("/") || /^spoolway(?!\/sdk(\/[a-z0-9-]+)?$)/.test(specifier)
+            ? specifier.startsWith("/") || /^spoolway(?!\/sdk(\/[a-z0-9-]+){0,2}$)/.test(specifier)
             : !own(file),
         )
         .map(({ specifier }) => `${path} imports ${specifier}`);
@@ -127,15 +127,15 @@ const mayMutate: Record<string, { names: string[]; why: string }> = {
     names: ["rmdir"],
     why: "removes the lock folder of a supervisor that is provably gone",
   },
-  "runtime/sdk/set-aside.ts": {
+  "runtime/sdk/folder/set-aside.ts": {
     names: ["rename", "unlink", "writeFile"],
     why: "takes files out of the user's watched folder, which is not the spool",
   },
-  "runtime/sdk/drop-file.ts": {
+  "runtime/sdk/folder/drop-file.ts": {
     names: ["rename", "writeFile"],
     why: "puts files into the spool of another program, which is not ours",
   },
-  "runtime/sdk/unix-socket.ts": {
+  "runtime/sdk/socket/unix-socket.ts": {
     names: ["rmSync"],
     why: "removes a connector's own socket that a killed process left, which no rename could replace",
   },

@@ -2,7 +2,7 @@
 // goes ten times as fast where libfaketime is installed: it sleeps for a second after each look at its folders and its phone.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { smsParts } from "../../../runtime/sdk/sms-parts.ts";
+import { smsParts } from "../../../runtime/sdk/text/sms-parts.ts";
 import { fakeTimeLibrary } from "../fakeClock.ts";
 import { Daemon } from "./daemon.ts";
 

@@ -424,7 +424,7 @@ describe("the end of a session", () => {
 
   it("leaves nothing behind when the connector's process is killed", async () => {
     const script = `
-      const { startProgram } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../../runtime/sdk/program.ts"))});
+      const { startProgram } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../../runtime/sdk/program/child.ts"))});
       const program = await startProgram({ command: ["bash", ${JSON.stringify(join(programs, "grandchildren.sh"))}], cwd: ".", env: {} }, ${JSON.stringify(home)});
       program.child.stdout.on("data", (data) => console.log(program.pid, JSON.parse(data).text));
     `;

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import connector from "../../../connectors/folder/connector.ts";
 import type { Config } from "../../../connectors/folder/manifest.d.ts";
-import type { FolderWatch } from "../../../runtime/sdk/folder-watch.ts";
+import type { FolderWatch } from "../../../runtime/sdk/folder/watch.ts";
 import type { SpoolwayError } from "../../../runtime/errors.ts";
 import { TestContext } from "../../helpers/context.ts";
 

@@ -20,7 +20,7 @@ import {
 } from "../../../runtime/sandbox/bridge-names.ts";
 import { noGrants, type Grants } from "../../../runtime/sandbox/grants.ts";
 import { startListening } from "../../../runtime/sandbox/listen.ts";
-import { connectServer, serverProblem } from "../../../runtime/sdk/server.ts";
+import { connectServer, serverProblem } from "../../../runtime/sdk/socket/server.ts";
 import { makeCertificate } from "../../helpers/certificate.ts";
 import { freePort } from "../../helpers/ports.ts";
 import { waitFor } from "../../helpers/wait.ts";

@@ -1,7 +1,7 @@
 // What the parts for calendars and WebDAV promise where no server is needed: paths, where a login may go, when an entry was changed.
 import { expect, test } from "vitest";
-import { changedMs } from "../../../runtime/sdk/calendar-entry.ts";
-import { mayAsk, pathOf } from "../../../runtime/sdk/web-dav.ts";
+import { changedMs } from "../../../runtime/sdk/calendar/entry.ts";
+import { mayAsk, pathOf } from "../../../runtime/sdk/calendar/web-dav.ts";
 
 test("paths are in clear, whatever a server encodes; a slash in a name stays apart from those between names", () => {
   const base = "https://example.test/x";

@@ -1,12 +1,12 @@
 // What is said in chats: events with the identity that the platform vouches for, messages in lines that fit, words as fates.
 import { describe, expect, test } from "vitest";
 import { chatEvent, type ChatLine, inWords } from "../../../runtime/sdk/chat-event.ts";
-import { notYet, refusedConnection } from "../../../runtime/sdk/goodbye.ts";
-import { lineText } from "../../../runtime/sdk/line-text.ts";
-import { mentions } from "../../../runtime/sdk/mentions.ts";
+import { notYet, refusedConnection } from "../../../runtime/sdk/socket/goodbye.ts";
+import { lineText } from "../../../runtime/sdk/text/line-text.ts";
+import { mentions } from "../../../runtime/sdk/text/mentions.ts";
 import { Nick } from "../../../runtime/sdk/nick.ts";
-import { plainTextOf } from "../../../runtime/sdk/plain-text.ts";
-import { loginMissing, loginRefused, plainLogin } from "../../../runtime/sdk/sasl.ts";
+import { plainTextOf } from "../../../runtime/sdk/text/plain-text.ts";
+import { loginMissing, loginRefused, plainLogin } from "../../../runtime/sdk/socket/sasl.ts";
 import { outgoing, TestContext } from "../../helpers/context.ts";
 
 describe("a line of a chat", () => {

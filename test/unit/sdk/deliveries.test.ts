@@ -3,7 +3,7 @@ import { PassThrough, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SpoolwayError } from "../../../runtime/errors.ts";
-import { Answers } from "../../../runtime/sdk/answers.ts";
+import { Answers } from "../../../runtime/sdk/program/answers.ts";
 import { Deliveries } from "../../../runtime/sdk/deliveries.ts";
 import { LineWriter } from "../../../runtime/sdk/line-writer.ts";
 import { TestContext } from "../../helpers/context.ts";

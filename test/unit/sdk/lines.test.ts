@@ -3,8 +3,8 @@ import { PassThrough } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { failureOf } from "../../../runtime/sdk/failure.ts";
-import { onlyKeys, parseJsonLine, textField } from "../../../runtime/sdk/json-line.ts";
+import { failureOf } from "../../../runtime/sdk/program/failure.ts";
+import { onlyKeys, parseJsonLine, textField } from "../../../runtime/sdk/program/json-line.ts";
 import { forEachLine, LineSplitter } from "../../../runtime/sdk/lines.ts";
 import { RateCap } from "../../../runtime/sdk/rate-cap.ts";
 

@@ -1,17 +1,17 @@
 // The parts of the SDK for mail: headers, MIME structure, who wrote to whom, what SMTP and IMAP answers mean.
 import { describe, expect, test } from "vitest";
 import { SpoolwayError } from "../../../runtime/errors.ts";
-import { imapFate } from "../../../runtime/sdk/imap-fate.ts";
-import { mailEvent } from "../../../runtime/sdk/mail-event.ts";
+import { imapFate } from "../../../runtime/sdk/mail/imap-fate.ts";
+import { mailEvent } from "../../../runtime/sdk/mail/event.ts";
 import {
   authorship,
   deliveryStatuses,
   parseHeaders,
   threadPlace,
-} from "../../../runtime/sdk/mail-headers.ts";
-import { answeredSubject, messageIdOf, needAddress, needMessageIds } from "../../../runtime/sdk/mail-out.ts";
-import { decodedSize, fileNameOf, mailParts } from "../../../runtime/sdk/mail-parts.ts";
-import { smtpFate } from "../../../runtime/sdk/smtp-fate.ts";
+} from "../../../runtime/sdk/mail/headers.ts";
+import { answeredSubject, messageIdOf, needAddress, needMessageIds } from "../../../runtime/sdk/mail/outgoing.ts";
+import { decodedSize, fileNameOf, mailParts } from "../../../runtime/sdk/mail/parts.ts";
+import { smtpFate } from "../../../runtime/sdk/mail/smtp-fate.ts";
 
 const headers = (...lines: string[]) => parseHeaders(lines.join("\r\n"));
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { partsOf, sendParts } from "../../../runtime/sdk/parts.ts";
 import { Recent } from "../../../runtime/sdk/recent.ts";
 import { type Outgoing, rateLimited, type State } from "../../../runtime/sdk.ts";
-import { utf16Units } from "../../../runtime/sdk/split.ts";
+import { utf16Units } from "../../../runtime/sdk/text/split.ts";
 
 const limits = { text: 20, caption: 10, sizeOf: utf16Units, fileMaxBytes: 1000 };
 const message = (fields: object): Outgoing => ({

@@ -1,7 +1,7 @@
 // A message as posts, short keys for them, and error numbers by a table.
 import { expect, test } from "vitest";
 import { reconnect, reject, SpoolwayError } from "../../../runtime/sdk.ts";
-import { explained, unlessRefused } from "../../../runtime/sdk/explained.ts";
+import { explained, unlessRefused } from "../../../runtime/sdk/http/explained.ts";
 import { postsOf, sendPosts } from "../../../runtime/sdk/posts.ts";
 import { Recent } from "../../../runtime/sdk/recent.ts";
 import { shortId } from "../../../runtime/sdk/short-id.ts";

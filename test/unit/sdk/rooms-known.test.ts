@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { isoTime } from "../../../runtime/sdk/iso-time.ts";
 import { Joins } from "../../../runtime/sdk/joins.ts";
-import { membershipText } from "../../../runtime/sdk/membership-text.ts";
-import { richTexts } from "../../../runtime/sdk/rich-text.ts";
-import { RoomBook } from "../../../runtime/sdk/room-book.ts";
+import { membershipText } from "../../../runtime/sdk/text/membership-text.ts";
+import { richTexts } from "../../../runtime/sdk/text/rich-text.ts";
+import { RoomBook } from "../../../runtime/sdk/matrix/room-book.ts";
 import { countOf, listOf, objectOf, textAt, textOf } from "../../../runtime/sdk/untrusted.ts";
 import { reconnect, reject } from "../../../runtime/sdk.ts";
 

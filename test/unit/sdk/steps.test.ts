@@ -1,7 +1,7 @@
 // Messages of several requests: what is cut in the middle is not done twice, limits in the middle are waited for, and pages are read to their end.
 import { expect, test } from "vitest";
 import { rateLimited, reconnect, reject, SpoolwayError } from "../../../runtime/sdk.ts";
-import { allPages, patiently } from "../../../runtime/sdk/pages.ts";
+import { allPages, patiently } from "../../../runtime/sdk/http/pages.ts";
 import { findSteps, type Steps, takeSteps } from "../../../runtime/sdk/steps.ts";
 
 const fresh = { mayHaveBeenSent: false, signal: AbortSignal.timeout(10_000) };

@@ -5,7 +5,7 @@ import { Backlog } from "../../../runtime/sdk/backlog.ts";
 import { CountedIn, CountedOut } from "../../../runtime/sdk/counted.ts";
 import { Lifeline } from "../../../runtime/sdk/lifeline.ts";
 import { Outcomes } from "../../../runtime/sdk/outcomes.ts";
-import { serverOf } from "../../../runtime/sdk/srv.ts";
+import { serverOf } from "../../../runtime/sdk/socket/srv.ts";
 import { type Context, reject, retry } from "../../../runtime/sdk.ts";
 
 const signal = new AbortController().signal;

@@ -1,7 +1,7 @@
 // What XMPP's messages become, and what ours look like: where a server, a room or somebody does what no well-behaved one does.
 import { describe, expect, test } from "vitest";
 import { reject } from "../../../runtime/sdk.ts";
-import type { Stanza } from "../../../runtime/sdk/xmpp.ts";
+import type { Stanza } from "../../../runtime/sdk/xmpp/stanzas.ts";
 import { outgoing } from "../../helpers/context.ts";
 import { enter, mam, type ScriptedStream } from "./session.ts";
 

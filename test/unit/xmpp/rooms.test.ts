@@ -1,6 +1,6 @@
 // Being in XMPP's rooms when their service does not behave, or somebody pretends to be one.
 import { describe, expect, test } from "vitest";
-import type { Stanza } from "../../../runtime/sdk/xmpp.ts";
+import type { Stanza } from "../../../runtime/sdk/xmpp/stanzas.ts";
 import { outgoing } from "../../helpers/context.ts";
 import { waitFor } from "../../helpers/wait.ts";
 import { enter, presence, type ScriptedStream } from "./session.ts";

@@ -2,9 +2,9 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Lifeline } from "../../../runtime/sdk/lifeline.ts";
-import type { Build, Stanza } from "../../../runtime/sdk/xmpp.ts";
-import { XmppAcks } from "../../../runtime/sdk/xmpp-acks.ts";
-import { type XmppConfig, XmppSession, type XmppStream } from "../../../runtime/sdk/xmpp-session.ts";
+import type { Build, Stanza } from "../../../runtime/sdk/xmpp/stanzas.ts";
+import { XmppAcks } from "../../../runtime/sdk/xmpp/acks.ts";
+import { type XmppConfig, XmppSession, type XmppStream } from "../../../runtime/sdk/xmpp/session.ts";
 import { projectRoot } from "../../helpers/command.ts";
 import { TestContext } from "../../helpers/context.ts";
 
