@@ -17,7 +17,9 @@ const root = resolve(import.meta.dirname, "..");
 export default defineConfig({
   root,
   // As runtime/load-connector.ts does for connectors whose libraries make a package of their folder.
-  resolve: { alias: [{ find: /^spoolway\/(sdk(?:\/[a-z0-9-]+){0,2})$/, replacement: `${root}/runtime/$1.ts` }] },
+  resolve: {
+    alias: [{ find: /^spoolway\/(sdk(?:\/[a-z0-9-]+){0,2})$/, replacement: `${root}/runtime/$1.ts` }],
+  },
   test: {
     include: ["test/{unit,contract,integration,fault}/**/*.test.ts", "connectors/**/*.test.ts"],
     pool: "forks",

@@ -3,7 +3,8 @@ import { createAccount, davRequest, propfind, syncCollection } from "tsdav";
 import type { SpoolwayError } from "spoolway/sdk";
 import { reading } from "spoolway/sdk/http/api";
 import type { Look, Version } from "spoolway/sdk/calendar/versions";
-import { type DavServer, lookThrough, multistatus, pathOf, readAll, textOf } from "spoolway/sdk/calendar/web-dav";
+import type { DavServer } from "spoolway/sdk/calendar/web-dav";
+import { lookThrough, multistatus, pathOf, readAll, textOf } from "spoolway/sdk/calendar/web-dav";
 
 export type Calendar = Record<"url" | "path" | "name", string>;
 

@@ -1,4 +1,4 @@
-// spoolway/sdk/xmpp/stanzas: what the parts for XMPP (xmpp-…) stand on: stanzas as a library gives them, a connection that they go over, addresses, and the words in which
+// spoolway/sdk/xmpp/stanzas: what the parts for XMPP (spoolway/sdk/xmpp/…) stand on: stanzas as a library gives them, a connection that they go over, addresses, and the words in which
 // XMPP says no. Each part is one job of the protocol and knows no library; a connector brings the stream.
 import { reject, retry, type SpoolwayError } from "../../sdk.ts";
 

@@ -9,7 +9,12 @@ import {
   parseHeaders,
   threadPlace,
 } from "../../../runtime/sdk/mail/headers.ts";
-import { answeredSubject, messageIdOf, needAddress, needMessageIds } from "../../../runtime/sdk/mail/outgoing.ts";
+import {
+  answeredSubject,
+  messageIdOf,
+  needAddress,
+  needMessageIds,
+} from "../../../runtime/sdk/mail/outgoing.ts";
 import { decodedSize, fileNameOf, mailParts } from "../../../runtime/sdk/mail/parts.ts";
 import { smtpFate } from "../../../runtime/sdk/mail/smtp-fate.ts";
 

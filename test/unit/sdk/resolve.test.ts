@@ -2,11 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { projectRoot } from "../../helpers/command.ts";
 
-const parts = readdirSync(join(projectRoot, "runtime/sdk")).map((name) => basename(name, ".ts"));
+const parts = readdirSync(join(projectRoot, "runtime/sdk"), { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => path.slice(0, -".ts".length));
 
 test("a connector in a home folder imports spoolway/sdk and every spoolway/sdk/…", () => {
   const home = mkdtempSync(join(tmpdir(), "spoolway-home-"));

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { answerOf, instead, numericId, refused, unanswered, unless } from "../../../../runtime/sdk/http/refusals.ts";
+import {
+  answerOf,
+  instead,
+  numericId,
+  refused,
+  unanswered,
+  unless,
+} from "../../../../runtime/sdk/http/refusals.ts";
 import { SpoolwayError } from "../../../../runtime/sdk.ts";
 
 const advice = {

@@ -5,7 +5,12 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { isElsewhere, isNoPage, type RemoteFile, remoteFile } from "../../../../runtime/sdk/http/remote-file.ts";
+import {
+  isElsewhere,
+  isNoPage,
+  type RemoteFile,
+  remoteFile,
+} from "../../../../runtime/sdk/http/remote-file.ts";
 import { fileBody, fileName } from "../../../../runtime/sdk/http/upload.ts";
 import { fetchIn } from "../../../../runtime/session-fetch.ts";
 import { freePort } from "../../../helpers/ports.ts";

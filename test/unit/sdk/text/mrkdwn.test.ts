@@ -1,7 +1,13 @@
 // Slack's markup as people see it, and text that stays what it is; the names of emoji.
 import { expect, test } from "vitest";
 import { emojiName, emojiOf } from "../../../../runtime/sdk/text/emoji-names.ts";
-import { mrkdwnOf, mrkdwnSize, mrkdwnToText, readMrkdwn, textToMrkdwn } from "../../../../runtime/sdk/text/mrkdwn.ts";
+import {
+  mrkdwnOf,
+  mrkdwnSize,
+  mrkdwnToText,
+  readMrkdwn,
+  textToMrkdwn,
+} from "../../../../runtime/sdk/text/mrkdwn.ts";
 
 const names = new Map([["U1", "ada"]]);
 
