@@ -41,3 +41,10 @@ test("every part says in its first line under which name it is imported", () => 
   });
   expect(wrong).toEqual([]);
 });
+
+test("every part is in the table of docs/writing-a-connector.md, and nothing else", () => {
+  const docs = readFileSync(join(projectRoot, "docs/writing-a-connector.md"), "utf8");
+  const [, table = ""] = /\| `spoolway\/sdk\/…`.*\n\|[ -|]+\n((?:\|.*\n)+)/.exec(docs) ?? [];
+  const named = table.split("\n").flatMap((row) => row.split("|")[1]?.match(/[a-z0-9/-]+/g) ?? []);
+  expect(named.sort()).toEqual([...parts].sort());
+});
