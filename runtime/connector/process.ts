@@ -19,7 +19,6 @@ import { Beat } from "./beat.ts";
 import { createContext } from "./context.ts";
 import { createLogger } from "./log.ts";
 import { Pump } from "./pump.ts";
-import { startSandboxed } from "./sandboxed.ts";
 import { Sender } from "./sender.ts";
 import { runSessions } from "./session.ts";
 import { newStatus, setError } from "./status.ts";
@@ -59,8 +58,11 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
   const paths = await openConnector(spool, name);
   prepareReserve(spool, name, settings.reserveBytes);
   const space = new DiskSpace(spool, settings);
+  // Only where it is asked for: it is 11 MB and a third of the start.
   const sandboxed = settings.sandbox
-    ? await startSandboxed(connector, home, paths, log, (reason) => void crashed(reason))
+    ? await (
+        await import("./sandboxed.ts")
+      ).startSandboxed(connector, home, paths, log, (reason) => void crashed(reason))
     : undefined;
   const definition = sandboxed?.definition ?? (await loadConnector(connector.entry, connector.type));
   const state = new LazyStateDb(paths, settings.seenKeepMs);
