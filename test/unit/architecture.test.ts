@@ -1,7 +1,7 @@
 // The rules of the house, held by reading the source: what may import what, who may change files, how long a file may be.
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorTable } from "../../runtime/errors.ts";
 import { librariesOf } from "../../runtime/libraries.ts";
@@ -42,6 +42,18 @@ function layerOf(path: string): { rank: number; part: string } {
 }
 
 describe("imports", () => {
+  test("of a connector's process load no sandbox before it is asked for: it is as large as all the rest", () => {
+    const texts = new Map(runtime.map(({ path, text }) => [path, text]));
+    const loaded = new Set(["runtime/connector/process.ts"]);
+    for (const path of loaded)
+      for (const [, target = ""] of texts
+        .get(path)
+        ?.matchAll(/^(?:import|export)(?! type)[^;]*? from "(\.[^"]+)"/gm) ?? [])
+        loaded.add(posix.join(posix.dirname(path), target));
+    expect(loaded.size).toBeGreaterThan(20);
+    expect(loaded).not.toContain("runtime/sandbox/egress.ts");
+  });
+
   test("go down only: main, commands, supervisor or connector, spool or config, ground, schema", () => {
     const wrong: string[] = [];
     for (const { path, imports } of runtime) {
