@@ -21,7 +21,7 @@ export async function check(options: CheckOptions): Promise<number> {
   const loaded = await loadConfig(home, loading);
   // A broken type that no entry uses disturbs no connector, but this is the place to hear of it.
   const { problems: ofTypes } = await listTypes(home, loading.root);
-  const problems = [...loaded.problems, ...ofTypes, ...libraryProblems(loaded), ...sandboxProblems(loaded)];
+  const problems = [...loaded.problems, ...ofTypes, ...uninstalled(loaded), ...sandboxProblems(loaded)];
   out.write(
     json ? `${JSON.stringify(asJson(loaded, problems), null, 2)}\n` : asText(home, loaded, problems, color),
   );
@@ -29,7 +29,7 @@ export async function check(options: CheckOptions): Promise<number> {
 }
 
 /** Connectors whose libraries are not installed: they will not start. */
-function libraryProblems({ connectors }: LoadedConfig): ConfigProblem[] {
+function uninstalled({ connectors }: LoadedConfig): ConfigProblem[] {
   return connectors.flatMap(({ name, type, entry, settings }) => {
     const missing = settings.enabled ? missingLibraries(dirname(entry)) : [];
     if (missing.length === 0) return [];

@@ -10,6 +10,7 @@ import { loadConnector } from "../load-connector.ts";
 import type { Logger } from "../sdk.ts";
 import { InboxWriter } from "../spool/inbox.ts";
 import { Outbox } from "../spool/outbox.ts";
+import type { SpoolPaths } from "../spool/names.ts";
 import { removeOldReceipts } from "../spool/retention.ts";
 import { DiskSpace } from "../spool/space.ts";
 import { openConnector, prepareReserve } from "../spool/spool.ts";
@@ -19,6 +20,7 @@ import { Beat } from "./beat.ts";
 import { createContext } from "./context.ts";
 import { createLogger } from "./log.ts";
 import { Pump } from "./pump.ts";
+import type { Sandboxed } from "./sandboxed.ts";
 import { Sender } from "./sender.ts";
 import { runSessions } from "./session.ts";
 import { newStatus, setError } from "./status.ts";
@@ -58,12 +60,7 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
   const paths = await openConnector(spool, name);
   prepareReserve(spool, name, settings.reserveBytes);
   const space = new DiskSpace(spool, settings);
-  // Only where it is asked for: it is 11 MB and a third of the start.
-  const sandboxed = settings.sandbox
-    ? await (
-        await import("./sandboxed.ts")
-      ).startSandboxed(connector, home, paths, log, (reason) => void crashed(reason))
-    : undefined;
+  const sandboxed = settings.sandbox ? await startInSandbox(connector, home, paths) : undefined;
   const definition = sandboxed?.definition ?? (await loadConnector(connector.entry, connector.type));
   const state = new LazyStateDb(paths, settings.seenKeepMs);
   const inbox = new InboxWriter(paths, state, space);
@@ -114,6 +111,16 @@ async function run(connector: ConnectorConfig, home: string, spool: string): Pro
 const noDepths = {
   depths: { outbox_depth: 0, retry_depth: 0, in_flight: 0, unclaimed: 0, oldestMs: undefined },
 };
+
+/** What belongs to the sandbox is as large as all the rest, and a sixth of a start: it is loaded only where it is asked for. */
+async function startInSandbox(
+  connector: ConnectorConfig,
+  home: string,
+  paths: SpoolPaths,
+): Promise<Sandboxed> {
+  const { startSandboxed } = await import("./sandboxed.ts");
+  return startSandboxed(connector, home, paths, log, (reason) => void crashed(reason));
+}
 
 /** The guest of a sandboxed connector has ended: what was under way is as uncertain as after any other crash of a connector, and settled as such. */
 async function crashed(error: SpoolwayError): Promise<void> {

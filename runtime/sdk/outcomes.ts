@@ -2,27 +2,47 @@
 // it from being lost or doubled:
 //
 //   ask ──▶ said ──settle──▶ resolves, or rejects with what the platform said
-//     │       ├─ time is up: uncertain
-//     │       └─ end: uncertain
+//     │       ├─ time is up: uncertain, or what the caller knows better (Silence)
+//     │       └─ end: the same
 //     └ over already: reconnect
 import { reconnect, type SendResult, uncertain } from "../sdk.ts";
 
+/** How a message ends that nobody has answered. */
+export interface Silence {
+  /** Its time is up. */
+  late(): Error;
+  /** Nobody will, and why. */
+  over(why: string): Error;
+}
+
+interface Waiting extends PromiseWithResolvers<SendResult> {
+  silence: Silence;
+}
+
 export class Outcomes {
-  readonly #who: string;
-  readonly #waiting = new Map<string, PromiseWithResolvers<SendResult>>();
+  readonly #uncertain: Silence;
+  readonly #waiting = new Map<string, Waiting>();
   /** Why nobody will answer any more; set once. */
   #over: string | undefined;
 
   /** `who` is the other side in error messages. */
   constructor(who: string) {
-    this.#who = who;
+    this.#uncertain = {
+      late: () => uncertain(`${who} did not answer in time`),
+      over: (why) => uncertain(`${why} before it answered`),
+    };
   }
 
-  /** Calls `say` and resolves with the answer to `id`; rejects with the message's fate. `signal` is the time limit. */
-  async ask(id: string, say: () => void, signal: AbortSignal): Promise<SendResult> {
+  /** Calls `say` and resolves with the answer to `id`; rejects with the message's fate. `signal` is the time limit. `silence`: where more is known than that it was said. */
+  async ask(
+    id: string,
+    say: () => void,
+    signal: AbortSignal,
+    silence: Silence = this.#uncertain,
+  ): Promise<SendResult> {
     if (this.#over !== undefined) throw reconnect(this.#over);
-    const answer = Promise.withResolvers<SendResult>();
-    const late = (): void => answer.reject(uncertain(this.#over ?? `${this.#who} did not answer in time`));
+    const answer = { ...Promise.withResolvers<SendResult>(), silence };
+    const late = (): void => answer.reject(silence.late());
     signal.addEventListener("abort", late, { once: true });
     this.#waiting.set(id, answer);
     try {
@@ -46,6 +66,6 @@ export class Outcomes {
   /** Nobody answers any more. */
   end(why: string): void {
     this.#over ??= why;
-    for (const [id] of this.#waiting) this.settle(id, uncertain(`${why} before it answered`));
+    for (const [id, { silence }] of this.#waiting) this.settle(id, silence.over(why));
   }
 }

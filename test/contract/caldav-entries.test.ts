@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { InboundEvent } from "../../schema/types.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
 import { icalOf, propertyOf, user } from "../helpers/servers/radicale.ts";
-import { nowS, openCalendar as open, put, stored, work } from "../helpers/servers/radicaleBus.ts";
+import { nowS, openCalendar as open, put, stored, team } from "../helpers/servers/radicaleBus.ts";
 import { waitFor } from "../helpers/wait.ts";
 
 const rawOf = (event: InboundEvent): { entry: Record<string, unknown>; ical: string } => event.raw as never;
@@ -53,12 +53,12 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
 
   test("a series comes whole: times with their zone, rules as they stand, the instance that differs", async () => {
     const { server, bus } = await open();
-    await server.ask("PUT", `${work}series.ics`, series);
+    await server.ask("PUT", `${team}series.ics`, series);
     const event = await bus.waitForEvent("Standup");
     expect(event).toMatchObject({
       kind: "item",
-      platform_id: `${work}series.ics`,
-      conversation: { id: work, name: "Work" },
+      platform_id: `${team}series.ics`,
+      conversation: { id: team, name: "Team" },
     });
     expect(rawOf(event).entry).toMatchObject({
       uid: "series",
@@ -72,13 +72,13 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
 
   test("a change leaves alone what it does not name, and a moved time keeps its zone", async () => {
     const { server, bus } = await open();
-    await server.ask("PUT", `${work}series.ics`, series);
+    await server.ask("PUT", `${team}series.ics`, series);
     await bus.waitForEvent("Standup");
     const id = bus.send("calendar", {
       ...{
-        conversation_id: work,
+        conversation_id: team,
         action: "edit",
-        target: { platform_id: `${work}series.ics` },
+        target: { platform_id: `${team}series.ics` },
         subject: "Standup!",
       },
       meta: { caldav: { start: "2026-12-01T10:30:00+01:00" } },
@@ -105,7 +105,7 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     const { server, bus } = await open();
     const make = (caldav: Record<string, unknown>): string =>
       bus.send("calendar", {
-        conversation_id: work,
+        conversation_id: team,
         subject: "Lunch",
         text: "with Bob; and, Ada",
         meta: { caldav },
@@ -133,13 +133,13 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     ];
     for (const id of wrong)
       expect((await bus.waitForDeadLetter("calendar", id)).code).toBe("invalid_message");
-    const own = await bus.waitForEvent((event) => event.platform_id === `${work}${moment}.ics`);
+    const own = await bus.waitForEvent((event) => event.platform_id === `${team}${moment}.ics`);
     expect(own.sender).toMatchObject({ id: user, is_self: true });
     // Afterwards somebody else's change is theirs.
     const changed = icalOf({ uid: `${moment}@spoolway`, summary: "Dinner", changedS: nowS + 5 });
-    await server.ask("PUT", `${work}${moment}.ics`, changed);
+    await server.ask("PUT", `${team}${moment}.ics`, changed);
     const edit = await bus.waitForEvent("Dinner");
-    expect(edit).toMatchObject({ kind: "edit", target: { platform_id: `${work}${moment}.ics` } });
+    expect(edit).toMatchObject({ kind: "edit", target: { platform_id: `${team}${moment}.ics` } });
     expect(edit.sender?.is_self ?? false).toBe(false);
   });
 
@@ -147,8 +147,8 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     const { server, bus } = await open();
     await put(server, "taken", "theirs");
     const refused = [
-      { id: "taken", conversation_id: work, text: "ours" },
-      { id: "large", conversation_id: work, text: "ours", attachments: [{ path: "a.txt" }] },
+      { id: "taken", conversation_id: team, text: "ours" },
+      { id: "large", conversation_id: team, text: "ours", attachments: [{ path: "a.txt" }] },
     ];
     bus.drop("calendar", "bytes", "a.txt");
     for (const message of refused) bus.drop("calendar", message);
@@ -162,21 +162,21 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
 
   test("no target leads off the server, to another calendar, to a whole calendar, or to what is not there", async () => {
     const { server, bus } = await open();
-    const paths = ["http://example.test/x.ics", "//example.test/x.ics", "work/x.ics", `/${user}/home/x.ics`];
-    const whole = [work, work.slice(0, -1), `${work}.`, `${work}..`, `${work}x/../old.ics`, ""];
+    const paths = ["http://example.test/x.ics", "//example.test/x.ics", "team/x.ics", `/${user}/home/x.ics`];
+    const whole = [team, team.slice(0, -1), `${team}.`, `${team}..`, `${team}x/../old.ics`, ""];
     for (const action of ["delete", "edit"])
       for (const platform_id of [...paths, ...whole]) {
         const id = bus.send("calendar", {
-          ...{ conversation_id: work, action, target: { platform_id } },
+          ...{ conversation_id: team, action, target: { platform_id } },
           ...(action === "edit" ? { subject: "Never" } : {}),
         });
         expect((await bus.waitForDeadLetter("calendar", id)).code, `${action} ${platform_id}`).toMatch(
           platform_id === "" ? /^invalid_/ : /^invalid_target$/,
         );
       }
-    expect(server.entries(work)).toHaveLength(1);
+    expect(server.entries(team)).toHaveLength(1);
     const gone = bus.send("calendar", {
-      ...{ conversation_id: work, action: "delete", target: { platform_id: `${work}never.ics` } },
+      ...{ conversation_id: team, action: "delete", target: { platform_id: `${team}never.ics` } },
     });
     expect(await bus.waitForDeadLetter("calendar", gone)).toMatchObject({
       code: "not_found",
@@ -228,7 +228,7 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     await put(server, "one", "this");
     await wait("item this");
     for (let n = 0; n < 2; n += 1) {
-      await server.ask("DELETE", `${work}one.ics`);
+      await server.ask("DELETE", `${team}one.ics`);
       await wait("delete ");
       await put(server, "one", "this");
       await wait("item this");
@@ -270,21 +270,21 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     for (const name of ["same", "changes", "goes"]) await bus.waitForEvent(name);
     await bus.stop();
     await server.stop();
-    rmSync(join(server.folder, `collections/collection-root${work}.Radicale.cache`), {
+    rmSync(join(server.folder, `collections/collection-root${team}.Radicale.cache`), {
       recursive: true,
       force: true,
     });
     await server.start();
     await put(server, "changes", "changed", undefined, nowS + 1);
     await put(server, "comes", "came", undefined, nowS + 2);
-    await server.ask("DELETE", `${work}goes.ics`);
+    await server.ask("DELETE", `${team}goes.ics`);
     await bus.start();
     await bus.waitForEvent("came");
     await bus.waitForEvent((event) => event.kind === "delete");
     const seen = bus
       .events()
       .map(({ kind, content, target }) => `${kind} ${content?.subject ?? target?.platform_id}`);
-    expect(seen.slice(3).sort()).toEqual([`delete ${work}goes.ics`, "edit changed", "item came"]);
+    expect(seen.slice(3).sort()).toEqual([`delete ${team}goes.ics`, "edit changed", "item came"]);
   });
 
   test("an entry that is no iCalendar any parser likes comes all the same", async () => {
@@ -295,7 +295,7 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
       ...answer,
       body: answer.body.replace("BEGIN:VEVENT", "BEGIN VEVENT"),
     });
-    const odd = await bus.waitForEvent((event) => event.platform_id === `${work}odd.ics`);
+    const odd = await bus.waitForEvent((event) => event.platform_id === `${team}odd.ics`);
     expect(odd).toMatchObject({ kind: "item", raw: { ical: expect.stringContaining("SUMMARY:odd") } });
     expect(String((odd.raw as { unreadable?: string }).unreadable)).toContain("BEGIN VEVENT");
     front.after = (_asked, answer) => answer;
@@ -307,6 +307,6 @@ describe.skipIf(missingServer("radicale"))("calendars", { timeout: 120_000 }, ()
     const { bus } = await open({ calendars: ["Wrok"] }, { until: { calendar: "stopped" } });
     const status = await waitFor(() => bus.connector("calendar"));
     expect(status.error?.message).toContain("Wrok");
-    expect(status.user_action).toContain("Work");
+    expect(status.user_action).toContain("Team");
   });
 });

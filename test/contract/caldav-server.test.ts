@@ -5,7 +5,7 @@ import { missingServer } from "../helpers/servers/daemon.ts";
 import type { Answer, DavFront } from "../helpers/servers/davFront.ts";
 import { startFront } from "../helpers/servers/davFront.ts";
 import { icalOf, user } from "../helpers/servers/radicale.ts";
-import { nowS, openCalendar, put, stored, work } from "../helpers/servers/radicaleBus.ts";
+import { nowS, openCalendar, put, stored, team } from "../helpers/servers/radicaleBus.ts";
 import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 const xml = { "content-type": "text/xml" };
@@ -71,7 +71,7 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
     await bus.waitForEvent("new 5");
     // While we are away the server forgets: all that there is comes in parts again.
     await bus.stop();
-    await server.ask("DELETE", `${work}${encodeURIComponent("old 1")}.ics`);
+    await server.ask("DELETE", `${team}${encodeURIComponent("old 1")}.ics`);
     await put(server, "last", "last", undefined, nowS + 9);
     const before = front.instead;
     let forgets = true;
@@ -134,18 +134,18 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
     await put(server, "ghost", "ghost");
     await put(server, "fine", "fine");
     await bus.waitForEvent("fine");
-    const secret = await bus.waitForEvent((event) => event.platform_id === `${work}secret.ics`);
+    const secret = await bus.waitForEvent((event) => event.platform_id === `${team}secret.ics`);
     expect(secret.raw).toEqual({ unreadable: "the server does not show it (403)" });
     const told = "First: 403 not for you";
     await waitFor(() => bus.heartbeat("calendar")?.error?.message === told);
     expect(bus.heartbeat("calendar")?.liveness).toBe("failing");
-    await bus.waitForReceipt("calendar", bus.send("calendar", { conversation_id: work, text: "goes out" }));
+    await bus.waitForReceipt("calendar", bus.send("calendar", { conversation_id: team, text: "goes out" }));
     front.instead = () => undefined;
     await server.ask("PUT", `/${user}/a-first/1.ics`, icalOf({ uid: "1", summary: "seen", changedS: nowS }));
     await bus.waitForEvent("seen");
     await waitFor(() => bus.heartbeat("calendar")?.liveness === "live");
-    expect(bus.events((event) => event.platform_id === `${work}secret.ics`)).toHaveLength(1);
-    expect(bus.events((event) => event.platform_id === `${work}ghost.ics`)).toEqual([]);
+    expect(bus.events((event) => event.platform_id === `${team}secret.ics`)).toHaveLength(1);
+    expect(bus.events((event) => event.platform_id === `${team}ghost.ics`)).toEqual([]);
   });
 
   test("a change goes through a proxy that compresses, and waits for a lock and for a slow server", async () => {
@@ -162,8 +162,8 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
         headers: { ...answer.headers, etag: isPlain ? `W/${etag}` : etag.replace(/"$/, '-gzip"') },
       };
     };
-    const target = { platform_id: `${work}old.ics` };
-    const edit = { conversation_id: work, action: "edit", target, subject: "new words" };
+    const target = { platform_id: `${team}old.ics` };
+    const edit = { conversation_id: team, action: "edit", target, subject: "new words" };
     const receipt = await bus.waitForReceipt("calendar", bus.send("calendar", edit));
     expect(receipt.attempts).toBe(1);
     expect(gets).toBe(1);
@@ -184,8 +184,8 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
     let failures = 1;
     front.instead = ({ method }) =>
       method === "GET" && failures-- > 0 ? { status: 502, body: "bad gateway" } : undefined;
-    const target = { platform_id: `${work}old.ics` };
-    const id = bus.send("calendar", { conversation_id: work, action: "edit", target, subject: "new words" });
+    const target = { platform_id: `${team}old.ics` };
+    const id = bus.send("calendar", { conversation_id: team, action: "edit", target, subject: "new words" });
     await bus.waitForReceipt("calendar", id);
   });
 
@@ -213,7 +213,7 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
     elsewhere.instead = () => ({ status: 207, headers: xml, body: `<multistatus xmlns="DAV:"/>` });
     front.instead = ({ method }) =>
       method === "PUT" ? { status: 307, headers: { location: elsewhere.url } } : undefined;
-    const id = bus.send("calendar", { conversation_id: work, text: "stays here" });
+    const id = bus.send("calendar", { conversation_id: team, text: "stays here" });
     expect((await bus.waitForDeadLetter("calendar", id)).error).toContain("leads to another one");
     for (const how of ["redirect", "principal"]) {
       front.instead = ({ path, body }) => {
@@ -256,7 +256,7 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
     const { server, front, bus } = await openCalendar();
     const change = (subject: string): string =>
       bus.send("calendar", {
-        ...{ conversation_id: work, action: "edit", target: { platform_id: `${work}old.ics` }, subject },
+        ...{ conversation_id: team, action: "edit", target: { platform_id: `${team}old.ics` }, subject },
       });
     front.instead = ({ method }) => (method === "PUT" ? { status: 403, body: "read only" } : undefined);
     const dead = await bus.waitForDeadLetter("calendar", change("never"));
@@ -293,12 +293,12 @@ describe.skipIf(missingServer("radicale"))("calendars on other servers", { timeo
       // Sent again only when what the lost answer was about has been read.
       front.instead = ({ method }) =>
         method === "PUT" && isLost && bus.events("ours").length === 0 ? { status: 503 } : undefined;
-      const id = bus.send("calendar", { conversation_id: work, text: "ours" });
+      const id = bus.send("calendar", { conversation_id: team, text: "ours" });
       await bus.waitForReceipt("calendar", id);
       expect((await bus.waitForEvent("ours")).sender).toEqual({ id: user, is_self: true });
       await server.ask(
         "PUT",
-        `${work}${id}.ics`,
+        `${team}${id}.ics`,
         icalOf({ uid: `${id}@spoolway`, summary: "theirs", changedS: nowS + 9 }),
       );
       expect((await bus.waitForEvent("theirs")).sender?.is_self ?? false).toBe(false);

@@ -4,7 +4,7 @@ import type { InboundEvent } from "../../schema/types.ts";
 import type { Bus } from "../helpers/bus.ts";
 import { missingServer } from "../helpers/servers/daemon.ts";
 import { propertyOf, type Radicale } from "../helpers/servers/radicale.ts";
-import { openCalendar, put, stored, work } from "../helpers/servers/radicaleBus.ts";
+import { openCalendar, put, stored, team } from "../helpers/servers/radicaleBus.ts";
 
 const rawOf = (event: InboundEvent): { entry: Record<string, unknown> } => event.raw as never;
 
@@ -15,8 +15,8 @@ async function edit(
   name: string,
   caldav: Record<string, unknown>,
 ): Promise<string[]> {
-  const target = { platform_id: `${work}${name}.ics` };
-  const id = bus.send("calendar", { conversation_id: work, action: "edit", target, meta: { caldav } });
+  const target = { platform_id: `${team}${name}.ics` };
+  const id = bus.send("calendar", { conversation_id: team, action: "edit", target, meta: { caldav } });
   await bus.waitForReceipt("calendar", id);
   return stored(server, name)
     .split("\r\n")
@@ -106,9 +106,9 @@ describe.skipIf(missingServer("radicale"))("a calendar's times", { timeout: 120_
 
   test("a task has what it had: no start where it has none, a time that it is due instead of an end", async () => {
     const { server, bus } = await openCalendar();
-    await server.ask("PUT", `${work}task.ics`, task([]));
-    const target = { platform_id: `${work}task.ics` };
-    const renamed = { conversation_id: work, action: "edit", target, subject: "Taxes!" };
+    await server.ask("PUT", `${team}task.ics`, task([]));
+    const target = { platform_id: `${team}task.ics` };
+    const renamed = { conversation_id: team, action: "edit", target, subject: "Taxes!" };
     await bus.waitForReceipt("calendar", bus.send("calendar", renamed));
     const text = stored(server, "task");
     expect(text).toContain("SUMMARY:Taxes!");
@@ -129,7 +129,7 @@ describe.skipIf(missingServer("radicale"))("a calendar's times", { timeout: 120_
   test("texts of other systems and of chats are written as lines can hold them", async () => {
     const { server, bus } = await openCalendar();
     const id = bus.send("calendar", {
-      conversation_id: work,
+      conversation_id: team,
       subject: "a\u000bb\rATTENDEE:mailto:x@example.test",
       text: `one\r\ntwo\tthree\u0000\u001b[31m \ud800 ${"👩🏽‍🚀é".repeat(40)}`,
     });
@@ -139,7 +139,7 @@ describe.skipIf(missingServer("radicale"))("a calendar's times", { timeout: 120_
     expect(text).not.toMatch(/^ATTENDEE/m);
     const description = `one\ntwo\tthree[31m \ufffd ${"👩🏽‍🚀é".repeat(40)}`;
     expect(propertyOf(text, "DESCRIPTION")).toBe(description);
-    const event = await bus.waitForEvent((one) => one.platform_id === `${work}${id}.ics`);
+    const event = await bus.waitForEvent((one) => one.platform_id === `${team}${id}.ics`);
     expect(event.content?.text).toBe(description);
   });
 });

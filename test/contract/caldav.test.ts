@@ -12,7 +12,7 @@ import {
 import type { Said } from "./platform.ts";
 import { contract } from "./suite.ts";
 
-const [work, home] = [`/${user}/work/`, `/${user}/home/`];
+const [team, home] = [`/${user}/team/`, `/${user}/home/`];
 
 let server: Radicale;
 let front: DavFront;
@@ -32,7 +32,7 @@ const textOf = (text: string): string => propertyOf(text, "DESCRIPTION") ?? prop
 
 contract({
   type: "caldav",
-  conversation: work,
+  conversation: team,
   otherConversation: home,
   missing: missingServer("radicale"),
   offlineWithoutServer: true,
@@ -41,7 +41,7 @@ contract({
   async open({ folder }) {
     server = await makeRadicale(folder);
     await server.start();
-    await server.makeCalendar(work, "Work");
+    await server.makeCalendar(team, "Team");
     await server.makeCalendar(home, "Home");
     front = await startFront(server.port);
     clockS = Math.floor(Date.now() / 1000);

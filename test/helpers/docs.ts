@@ -20,6 +20,12 @@ export function pages(): string[] {
   return ["README.md", ...docs.map((name) => `docs/${name}`)];
 }
 
+/** The pages beside what they are about. */
+export function readmes(): string[] {
+  const types = readdirSync(join(projectRoot, "connectors"));
+  return ["CHANGELOG.md", "schema/README.md", ...types.map((type) => `connectors/${type}/README.md`)];
+}
+
 /** The fenced blocks of a page, in order. */
 export function blocks(text: string): Block[] {
   const found: Block[] = [];

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { errorTable } from "../../runtime/errors.ts";
 import { parseDuration } from "../../runtime/timing.ts";
 import { projectRoot } from "../helpers/command.ts";
-import { blocks, page, pages, section } from "../helpers/docs.ts";
+import { blocks, page, pages, readmes, section } from "../helpers/docs.ts";
 
 interface Schema {
   properties?: Record<string, Schema>;
@@ -127,7 +127,7 @@ const anchors = (text: string): string[] => {
   return [...plain.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchor(heading));
 };
 
-test.each(pages())("every link in %s leads somewhere", (path) => {
+test.each([...pages(), ...readmes()])("every link in %s leads somewhere", (path) => {
   const broken: string[] = [];
   for (const [, target = ""] of page(path).matchAll(/\]\(([^)\s]+)\)/g)) {
     if (/^[a-z]+:/.test(target)) continue;

@@ -35,7 +35,7 @@ export async function readDocument(
   { headers = {}, version = {}, maxBytes, timeoutMs, redirect = "follow", judge = () => undefined }: Reading,
 ): Promise<Document | undefined> {
   let isUnchanged = false;
-  // To http-api a 304 is a refusal; here it is the usual answer.
+  // To http/api a 304 is a refusal; here it is the usual answer.
   const fetch = async (input: string | URL, init?: RequestInit): Promise<Response> => {
     const response = await ctx.fetch(input, init);
     isUnchanged = response.status === 304;

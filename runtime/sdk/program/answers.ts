@@ -7,79 +7,61 @@
 //                └ end: reconnect
 import { reconnect, retry, type SendResult, type SpoolwayError, uncertain } from "../../sdk.ts";
 import type { LineWriter, Ticket } from "../line-writer.ts";
+import { Outcomes } from "../outcomes.ts";
 
 /** How long `end` may follow a write that failed: it knows better why. */
 const endMs = 1000;
-
-interface Waiting {
-  ticket: Ticket;
-  resolve: (result: SendResult) => void;
-  reject: (error: SpoolwayError) => void;
-}
 
 export class Answers {
   readonly #writer: LineWriter;
   readonly #who: string;
   readonly #input: string;
-  readonly #waiting = new Map<string, Waiting>();
-  /** Why nobody will answer any more; set once. */
-  #over: string | undefined;
+  readonly #outcomes: Outcomes;
 
   /** `who` is the other side in error messages, `input` what it reads: "the program", "its stdin". */
   constructor(writer: LineWriter, who: string, input: string) {
     this.#writer = writer;
     this.#who = who;
     this.#input = input;
+    this.#outcomes = new Outcomes(who);
   }
 
   /** Writes `line` and resolves with the answer to `id`; rejects with the message's fate. `signal` is the time limit. */
   async ask(id: string, line: unknown, signal: AbortSignal): Promise<SendResult> {
-    if (this.#over !== undefined) throw reconnect(this.#over);
-    const ticket = this.#writer.write(line);
-    const answer = new Promise<SendResult>((resolve, reject) => {
-      this.#waiting.set(id, { ticket, resolve, reject });
-    });
-    const abort = (): void => this.#timeIsUp(id);
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
-    void ticket.settled.then(() => this.#ifLost(id, ticket));
+    const [writer, who, input] = [this.#writer, this.#who, this.#input];
+    let ticket: Ticket | undefined;
+    const silence = {
+      late: () =>
+        ticket === undefined || writer.cancel(ticket)
+          ? retry(`${who} did not read ${input} in time`)
+          : uncertain(`${who} did not answer in time`),
+      over: (why: string) =>
+        ticket?.state === "given" ? uncertain(`${why} before it answered`) : reconnect(why),
+    };
+    let waits = true;
+    // The other side closed its end, and perhaps it is about to go, which is for `end` to say.
+    const closed = (): void => {
+      if (waits) this.settle(id, retry(`${who} has closed ${input}: it takes no messages`));
+    };
+    const say = (): void => {
+      const written = writer.write(line);
+      void written.settled.then(() => written.state === "lost" && setTimeout(closed, endMs).unref());
+      ticket = written;
+    };
     try {
-      return await answer;
+      return await this.#outcomes.ask(id, say, signal, silence);
     } finally {
-      signal.removeEventListener("abort", abort);
-      this.#waiting.delete(id);
+      waits = false;
     }
   }
 
   /** The answer came: a result, or an error with its fate. False when nobody waits for this id (any more). */
   settle(id: string, answer: SendResult | SpoolwayError): boolean {
-    const waiting = this.#waiting.get(id);
-    if (answer instanceof Error) waiting?.reject(answer);
-    else waiting?.resolve(answer);
-    return this.#waiting.delete(id);
+    return this.#outcomes.settle(id, answer);
   }
 
   /** The other side is gone: what it was given may have been sent, the rest was not. */
   end(why: string): void {
-    this.#over ??= why;
-    for (const [id, { ticket }] of this.#waiting)
-      this.settle(id, ticket.state === "given" ? uncertain(`${why} before it answered`) : reconnect(why));
-  }
-
-  #timeIsUp(id: string): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
-    const unread = this.#writer.cancel(waiting.ticket);
-    const words = unread ? `did not read ${this.#input} in time` : "did not answer in time";
-    this.settle(id, (unread ? retry : uncertain)(`${this.#who} ${words}`));
-  }
-
-  /** A line that never became whole: the other side closed its end, and perhaps it is about to go, which is for `end` to say. */
-  #ifLost(id: string, ticket: Ticket): void {
-    if (ticket.state !== "lost") return;
-    setTimeout(() => {
-      if (this.#waiting.get(id)?.ticket !== ticket) return;
-      this.settle(id, retry(`${this.#who} has closed ${this.#input}: it takes no messages`));
-    }, endMs).unref();
+    this.#outcomes.end(why);
   }
 }

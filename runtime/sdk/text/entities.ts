@@ -6,34 +6,15 @@ const latin1 =
   "Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig " +
   "agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
 
+/** Each with its character behind it. */
+const others =
+  "amp& lt< gt> quot\" apos' hellip… bull• trade™ euro€ ndash– mdash— lsquo‘ rsquo’ sbquo‚ ldquo“ rdquo” bdquo„ lsaquo‹ rsaquo› dagger† Dagger‡ permil‰ prime′ Prime″ minus− " +
+  "larr← uarr↑ rarr→ darr↓ harr↔ infin∞ ne≠ le≤ ge≥ OEligŒ oeligœ ScaronŠ scaronš YumlŸ fnofƒ circˆ tilde˜ check✓ star☆ hearts♥ middot· horbar― newline\n tab\t " +
+  "ensp\u2002 emsp\u2003 thinsp\u2009 zwnj\u200c zwj\u200d lrm\u200e rlm\u200f";
+
 const names = new Map<string, string>([
   ...latin1.split(" ").map((name, n): [string, string] => [name, String.fromCharCode(0xa0 + n)]),
-  ...Object.entries({
-    ...{ amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", hellip: "…", bull: "•", trade: "™", euro: "€" },
-    ...{ ndash: "–", mdash: "—", lsquo: "‘", rsquo: "’", sbquo: "‚", ldquo: "“", rdquo: "”", bdquo: "„" },
-    ...{
-      lsaquo: "‹",
-      rsaquo: "›",
-      dagger: "†",
-      Dagger: "‡",
-      permil: "‰",
-      prime: "′",
-      Prime: "″",
-      minus: "−",
-    },
-    ...{ larr: "←", uarr: "↑", rarr: "→", darr: "↓", harr: "↔", infin: "∞", ne: "≠", le: "≤", ge: "≥" },
-    ...{ OElig: "Œ", oelig: "œ", Scaron: "Š", scaron: "š", Yuml: "Ÿ", fnof: "ƒ", circ: "ˆ", tilde: "˜" },
-    ...{
-      ensp: "\u2002",
-      emsp: "\u2003",
-      thinsp: "\u2009",
-      zwnj: "\u200c",
-      zwj: "\u200d",
-      lrm: "\u200e",
-      rlm: "\u200f",
-    },
-    ...{ check: "✓", star: "☆", hearts: "♥", middot: "·", horbar: "―", newline: "\n", tab: "\t" },
-  }),
+  ...others.split(" ").map((one): [string, string] => [one.slice(0, -1), one.slice(-1)]),
 ]);
 
 /** U+0080 to U+009F mean Windows-1252 in HTML. */

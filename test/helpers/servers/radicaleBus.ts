@@ -7,7 +7,7 @@ import { atEnd } from "../children.ts";
 import { type DavFront, startFront } from "./davFront.ts";
 import { icalOf, makeRadicale, password, type Radicale, user } from "./radicale.ts";
 
-export const work = `/${user}/work/`;
+export const team = `/${user}/team/`;
 export const nowS = Math.floor(Date.now() / 1000);
 
 export interface OpenCalendar {
@@ -35,7 +35,7 @@ export async function openCalendar(
   });
   await server.start();
   const front = await startFront(server.port);
-  await server.makeCalendar(work, "Work");
+  await server.makeCalendar(team, "Team");
   await put(server, "old", "long ago");
   await prepare?.(server, front);
   const entry = {
@@ -56,10 +56,10 @@ export const put = (
 ): Promise<unknown> =>
   server.ask(
     "PUT",
-    `${work}${encodeURIComponent(uid)}.ics`,
+    `${team}${encodeURIComponent(uid)}.ics`,
     icalOf({ uid, summary, changedS, ...(lines && { lines }) }),
   );
 
 /** An entry as the server has it. */
 export const stored = (server: Radicale, name: string): string =>
-  server.entries(work).find(({ path }) => path === `${work}${name}.ics`)?.text ?? "";
+  server.entries(team).find(({ path }) => path === `${team}${name}.ics`)?.text ?? "";
