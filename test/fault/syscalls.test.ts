@@ -18,7 +18,7 @@ const seed = Number(process.env.SPOOLWAY_SEED ?? Math.floor(Math.random() * 2 **
 const realKills = 40;
 /** They mostly wait: for backoffs, and for the disk. */
 const sideBySide = 16;
-/** Where several lanes run at once a call that came in the first run may not come in another. */
+/** Where several lanes run at once a call that came in every recording may not come once more. */
 const triesMax = 5;
 
 const recorded = new Map<string, Recorded>();
