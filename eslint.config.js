@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", "schema/types.ts", "schema/validators/*.js", "spool/"] },
+  { ignores: ["node_modules/", "schema/types.ts", "schema/validators/**/*.js", "spool/"] },
   ...tseslint.configs.recommended,
   {
     files: ["**/*.ts"],

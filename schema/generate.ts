@@ -1,11 +1,13 @@
-// Writes schema/types.ts and schema/validators/*.js from the *.schema.json files beside it, and connectors/<type>/manifest.d.ts, the type of a connector's config, from
-// its manifest, and docs/connectors.md from all of them. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
+// Writes schema/types.ts and schema/validators/ from the *.schema.json files beside it and the manifests of the connectors, connectors/<type>/manifest.d.ts, the type of a
+// connector's config, from its manifest, and docs/connectors.md from all of them. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import standaloneModule from "ajv/dist/standalone/index.js";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
+import { canonicalJson, sha256 } from "../runtime/config/canonical.ts";
+import { closed, createCompiler } from "../runtime/config/compiler.ts";
 import { connectorsPage } from "./connectors-page.ts";
 import type { Manifest } from "./types.ts";
 
@@ -18,6 +20,12 @@ const names = readdirSync(here)
 const schemas = new Map<string, Record<string, unknown>>(
   names.map((file) => [file, JSON.parse(readFileSync(`${here}/${file}`, "utf8"))]),
 );
+
+function schema(base: string): Record<string, unknown> {
+  const found = schemas.get(`${base}.schema.json`);
+  if (found === undefined) throw new Error(`there is no ${base}.schema.json`);
+  return found;
+}
 
 /** One TypeScript interface for each schema and for each titled definition in it. */
 async function generateTypes(): Promise<string> {
@@ -77,6 +85,23 @@ function generateValidators(bases: readonly string[]): string {
   ajv.addKeyword("tsType"); // the type generator's, no rule
   addFormatsModule.default(ajv, { mode: "fast", formats: ["date-time"] });
   const exported = Object.fromEntries(bases.map((base) => [validatorName(base), `${base}.schema.json`]));
+  return moduleOf(ajv, exported);
+}
+
+/** What people write is checked for every mistake at once, which takes other options; else as above. */
+function generateChecks(toCheck: Record<string, object>): string {
+  const ajv = createCompiler({
+    code: { source: true, esm: true },
+    schemas: [...schemas.values()],
+    addUsedSchema: true,
+  });
+  ajv.addKeyword("tsType");
+  for (const [name, schema] of Object.entries(toCheck)) ajv.addSchema(schema, name);
+  return moduleOf(ajv, Object.fromEntries(Object.keys(toCheck).map((name) => [name, name])));
+}
+
+/** The module that exports these validators of the compiler, by name. */
+function moduleOf(ajv: Ajv, exported: Record<string, string>): string {
   const code = standaloneModule.default(ajv, exported);
   // The generator emits require() for its two small helpers even in ESM mode.
   const imports: string[] = [];
@@ -88,18 +113,32 @@ function generateValidators(bases: readonly string[]): string {
   return [header.trim(), ...imports, body].join("\n").concat("\n");
 }
 
+/** For every connector that is a part of the project: the check of an entry's own keys, and the hash of the manifest that it was made from. */
+function generateTypeChecks(): Array<[string, string]> {
+  return manifests().map(({ type, manifest }) => {
+    const hash = `export const hash = "${sha256(canonicalJson(manifest))}";\n`;
+    const check = generateChecks({ check: closed(manifest.config) });
+    return [`${here}/validators/types/${type}.js`, check + hash];
+  });
+}
+
 function validatorName(base: string): string {
   if (base === "outgoing") return "outgoingMessage";
   return base.replace(/-(.)/g, (_m, c: string) => c.toUpperCase());
 }
 
+function manifests(): Array<{ type: string; manifest: Manifest }> {
+  return readdirSync(connectors).flatMap((type) => {
+    const file = `${connectors}/${type}/manifest.json`;
+    return existsSync(file) ? [{ type, manifest: JSON.parse(readFileSync(file, "utf8")) as Manifest }] : [];
+  });
+}
+
 /** For each connector that can be configured, what it gets as ctx.config: defaults are applied, so a key that has one is always there. */
 async function generateConfigs(): Promise<Array<[string, string]>> {
   const outputs: Array<[string, string]> = [];
-  for (const type of readdirSync(connectors)) {
-    const manifest = `${connectors}/${type}/manifest.json`;
-    if (!existsSync(manifest)) continue;
-    const { config } = JSON.parse(readFileSync(manifest, "utf8")) as { config?: JSONSchema };
+  for (const { type, manifest } of manifests()) {
+    const config = manifest.config as JSONSchema;
     if (Object.keys(config?.properties ?? {}).length === 0) continue;
     const text = await compile(withDefaults(config) as JSONSchema, "Config", {
       bannerComment: "// Generated from manifest.json by schema/generate.ts. Do not edit.\n",
@@ -114,17 +153,12 @@ async function generateConfigs(): Promise<Array<[string, string]>> {
 
 /** The page of all connectors that are a part of the project. */
 function generatePage(): string {
-  const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
-  const listed = readdirSync(connectors).flatMap((type) => {
-    const [manifest, packages] = [
-      `${connectors}/${type}/manifest.json`,
-      `${connectors}/${type}/package.json`,
-    ];
-    if (!existsSync(manifest)) return [];
-    const { dependencies = {} } = (existsSync(packages) ? read(packages) : {}) as {
+  const listed = manifests().map(({ type, manifest }) => {
+    const file = `${connectors}/${type}/package.json`;
+    const { dependencies = {} } = (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {}) as {
       dependencies?: Record<string, string>;
     };
-    return [{ manifest: read(manifest) as Manifest, libraries: dependencies }];
+    return { manifest, libraries: dependencies };
   });
   return connectorsPage(listed);
 }
@@ -145,6 +179,15 @@ const outputs: Array<[string, string]> = [
     `${here}/validators/${file}`,
     generateValidators(bases),
   ]),
+  [
+    `${here}/validators/config.js`,
+    generateChecks({
+      checkRuntime: schema("runtime"),
+      checkDefaults: schema("defaults"),
+      checkPolicyEntry: (schema("policy").definitions as { PolicyEntry: object }).PolicyEntry,
+    }),
+  ],
+  ...generateTypeChecks(),
   ...(await generateConfigs()),
   [join(here, "../docs/connectors.md"), generatePage()],
 ];

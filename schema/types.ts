@@ -27,6 +27,7 @@ export interface SpoolwayProtocol {
   attempt?: AttemptRecord;
   "connectors-file"?: ConnectorsFile;
   "dead-letter"?: DeadLetter;
+  defaults?: DefaultsFile;
   "exec-line"?: ExecLine;
   heartbeat?: Heartbeat;
   inbound?: InboundEvent;
@@ -290,6 +291,54 @@ export interface OutgoingAttachment {
    * Filled in at claim.
    */
   sha256?: string;
+}
+/**
+ * config/defaults.yml: what connectors and the supervisor do unless an entry, a manifest or the home's own file says otherwise.
+ */
+export interface DefaultsFile {
+  connector?: RuntimeSettings;
+  supervisor?: SupervisorDefaults;
+}
+export interface SupervisorDefaults {
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  backoff_base?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  backoff_max?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  healthy_after?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  park_within?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  park_for?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  watchdog?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  start_grace?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  kill_after?: string;
+  /**
+   * A duration: 500ms, 10s, 5m, 2h, 7d.
+   */
+  shutdown?: string;
+  park_crashes?: number;
+  log_line_bytes?: number;
+  log_lines_per_s?: number;
 }
 /**
  * Program to Spoolway: it is connected (with `ready: true` in its config).

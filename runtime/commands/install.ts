@@ -10,7 +10,7 @@ import { columns } from "../config/columns.ts";
 import { loadConfig } from "../config/load.ts";
 import { painter } from "../config/report.ts";
 import { didYouMean } from "../config/suggest.ts";
-import { type FoundType, scanTypes } from "../config/types.ts";
+import { type FoundType, listTypes } from "../config/types.ts";
 import { SpoolwayError } from "../errors.ts";
 import { librariesOf, missingLibraries } from "../libraries.ts";
 import type { CommandContext } from "./context.ts";
@@ -51,7 +51,7 @@ export async function install(
 
 /** Named ones, all, or those that connectors.yml uses. */
 async function chosen(home: string, names: readonly string[], all: boolean): Promise<FoundType[]> {
-  const { types } = await scanTypes(home);
+  const { types } = await listTypes(home);
   if (all) return types;
   if (names.length === 0) {
     const { connectors, invalid } = await loadConfig(home);

@@ -1,23 +1,16 @@
 // config/defaults.yml: Spoolway's own, and the home's over it. A mistake here belongs to no connector: it makes the configuration unusable.
 import { join } from "node:path";
+import type { DefaultsFile, RuntimeSettings, SupervisorDefaults } from "../../schema/types.ts";
+import { checkDefaults } from "../../schema/validators/config.js";
 import { SpoolwayError } from "../errors.ts";
 import { parseSource } from "./document.ts";
 import { toPlain } from "./tree.ts";
 import type { ConfigProblem, SupervisorSettings } from "./model.ts";
-import {
-  checkDefaults,
-  checkRanges,
-  connectorSettings,
-  overlay,
-  supervisorSettings,
-  type RawDefaults,
-  type RawSupervisor,
-} from "./settings.ts";
+import { checkRanges, connectorSettings, overlay, supervisorSettings } from "./settings.ts";
 import { maxConfigBytes, readText } from "./read.ts";
 import { SourceFile } from "./source.ts";
 import { showPath } from "./types.ts";
 import { checkNode } from "./validate.ts";
-import type { RuntimeSettings } from "../../schema/types.ts";
 
 export interface Defaults {
   connector: RuntimeSettings;
@@ -33,7 +26,7 @@ export async function readDefaults(home: string, root: string): Promise<Defaults
   const over = join(home, "config/defaults.yml");
   const problems: ConfigProblem[] = [];
   let connector: RuntimeSettings = {};
-  let supervisor: RawSupervisor = {};
+  let supervisor: SupervisorDefaults = {};
   for (const file of new Set([own, over])) {
     const read = await readOne(file, showPath(home, file), file === own);
     problems.push(...read.problems);
@@ -63,7 +56,7 @@ async function readOne(
   path: string,
   shown: string,
   needed: boolean,
-): Promise<{ raw: RawDefaults; problems: ConfigProblem[] }> {
+): Promise<{ raw: DefaultsFile; problems: ConfigProblem[] }> {
   const text = await readText(path, maxConfigBytes);
   if (typeof text !== "string") {
     if (text.missing && !needed) return { raw: {}, problems: [] };
@@ -88,7 +81,7 @@ async function readOne(
     node.kind === "map" ? checkRanges(node, key) : [],
   );
   const all = [...findings, ...checked.findings, ...ranges];
-  return { raw: toPlain(root) as RawDefaults, problems: all.map((finding) => source.problem(finding)) };
+  return { raw: toPlain(root) as DefaultsFile, problems: all.map((finding) => source.problem(finding)) };
 }
 
 /** Stands in LoadedConfig while config/defaults.yml is broken; nothing runs with it. A test holds it equal to the file. */

@@ -3,8 +3,8 @@
 //   name ─┐
 //   type ─┼─▶ manifest ─▶ own keys against its schema ─▶ settings (defaults ◁ manifest ◁ entry) ─▶ fingerprint
 //   runtime┘
-import { join } from "node:path";
 import type { Manifest, RuntimeSettings } from "../../schema/types.ts";
+import { checkRuntime } from "../../schema/validators/config.js";
 import { type Grants, noGrants } from "../sandbox/grants.ts";
 import { isInstanceName } from "../spool/names.ts";
 import { canonicalJson, deepFreeze, sha256 } from "./canonical.ts";
@@ -14,17 +14,17 @@ import { grantsFor } from "./grant.ts";
 import { reservedKeys } from "./manifest.ts";
 import type { ConfigProblem, ConnectorConfig } from "./model.ts";
 import { type Policy, policyFile } from "./policy.ts";
-import { checkRanges, checkRetry, checkRuntime, connectorSettings, overlay } from "./settings.ts";
+import { checkRanges, checkRetry, connectorSettings, overlay } from "./settings.ts";
 import type { Finding, SourceFile } from "./source.ts";
 import { clip, nearest } from "./suggest.ts";
-import { resolveType, type FoundType, type TypeList } from "./types.ts";
+import { resolveType, type FoundType, type TypeFolders } from "./types.ts";
 import { checkNode, collectText, hideSecrets, type Check } from "./validate.ts";
 
 /** What the entries of one file share. */
 export interface EntryContext {
   home: string;
   source: SourceFile;
-  types: TypeList;
+  types: TypeFolders;
   /** From config/defaults.yml; undefined when that is broken. */
   defaults: RuntimeSettings | undefined;
   policy: Policy;
@@ -218,10 +218,8 @@ async function checkType(
   findings: Finding[],
 ): Promise<{ type: FoundType; check: Check } | undefined> {
   const resolved = await resolveType(context.home, type, context.types);
-  if ("type" in resolved) {
-    context.files.add(join(resolved.type.folder, "manifest.json"));
-    return resolved;
-  }
+  if (resolved.file !== undefined) context.files.add(resolved.file);
+  if ("type" in resolved) return resolved;
   const message =
     node.inserted === undefined ? resolved.message : `\`type\` is ${describe(node, false)}: no such type`;
   findings.push({ offset: node.start, message, hint: resolved.hint });

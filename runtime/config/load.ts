@@ -14,7 +14,7 @@ import { readPolicy } from "./policy.ts";
 import { maxConfigBytes, readText, type UnreadableFile } from "./read.ts";
 import { SourceFile, type Finding } from "./source.ts";
 import { didYouMean, nearest } from "./suggest.ts";
-import { packageRoot, scanTypes, showPath } from "./types.ts";
+import { findTypes, packageRoot, showPath } from "./types.ts";
 
 export interface LoadOptions {
   /** Variables for ${NAME}; they win over <home>/.env. Default: process.env. */
@@ -68,8 +68,7 @@ export async function loadConfig(home: string, options: LoadOptions = {}): Promi
     return outcome.unusable(unparsed.map((finding) => source.problem(finding)));
   }
 
-  const types = await scanTypes(base, options.root);
-  for (const file of types.files) files.add(file);
+  const types = await findTypes(base, options.root);
   const usable = defaults.problems.length > 0 ? undefined : defaults.connector;
   const names = new Map<string, number>();
   const context = { home: base, source, types, defaults: usable, policy, files, names };

@@ -1,6 +1,8 @@
 // One manifest.json → a ConnectorType. The connector's code is looked for, and never run.
+import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { join, relative, isAbsolute, sep } from "node:path";
+import { basename, join, relative, isAbsolute, sep } from "node:path";
+import { pathToFileURL } from "node:url";
 import { manifest as validManifest } from "../../schema/validators/host.js";
 import type { Manifest } from "../../schema/types.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
@@ -9,7 +11,7 @@ import { explain } from "./explain.ts";
 import type { ConfigProblem, ConnectorType } from "./model.ts";
 import { maxConfigBytes, readText } from "./read.ts";
 import { SourceFile, type Finding } from "./source.ts";
-import { compileSchema, type Check } from "./validate.ts";
+import type { Check } from "./validate.ts";
 
 /** A type whose manifest is valid and whose code was found. */
 export interface FoundType extends ConnectorType {
@@ -44,19 +46,11 @@ export async function readManifest(
   } catch (error) {
     return fail(jsonFinding(error as Error, text));
   }
-  // JSON is YAML: the same parser gives the places.
-  const { root, findings, syntax } = parseSource(source);
-  if (root === undefined || findings.length + syntax.length > 0) return fail(...syntax, ...findings);
-  if (!validManifest(data)) {
-    const errors = (validManifest.errors ?? []).map((error) => ({ ...error, schemaPath: "" }));
-    return fail(...explain(errors, { root, source, label: "", secrets: new Set(), alsoKnown: manifestKeys }));
-  }
+  // One of our own, as it was when its check was made: nothing can be wrong with it.
+  const made = origin === "built-in" ? await madeBeforehand(basename(folder), data) : undefined;
+  const wrong = made === undefined ? mistakesIn(data, source) : [];
+  if (wrong.length > 0) return fail(...wrong);
   const manifest = data as Manifest;
-  const reserved = reservedKeys.find((key) =>
-    Object.hasOwn((manifest.config.properties ?? {}) as object, key),
-  );
-  if (reserved !== undefined)
-    return fail({ offset: 0, message: `the config key \`${reserved}\` is taken`, hint: "Rename it." });
   const entry = await findEntry(folder, manifest, origin);
   if (typeof entry !== "string") return fail(entry);
   return {
@@ -66,20 +60,47 @@ export async function readManifest(
       entry,
       manifest,
       origin,
-      hash: sha256(canonicalJson(manifest)),
+      hash: hashOf(manifest),
     },
   };
 }
 
-/** By hash of the manifest, for reloads: only what was edited is compiled again. */
+const hashOf = (manifest: unknown): string => sha256(canonicalJson(manifest));
+
+function mistakesIn(data: unknown, source: SourceFile): Finding[] {
+  // JSON is YAML: the same parser gives the places.
+  const { root, findings, syntax } = parseSource(source);
+  if (root === undefined || findings.length + syntax.length > 0) return [...syntax, ...findings];
+  if (!validManifest(data)) {
+    const errors = (validManifest.errors ?? []).map((error) => ({ ...error, schemaPath: "" }));
+    return explain(errors, { root, source, label: "", secrets: new Set(), alsoKnown: manifestKeys });
+  }
+  const { properties = {} } = (data as Manifest).config as { properties?: object };
+  const reserved = reservedKeys.find((key) => Object.hasOwn(properties, key));
+  if (reserved === undefined) return [];
+  return [{ offset: 0, message: `the config key \`${reserved}\` is taken`, hint: "Rename it." }];
+}
+
+/** By hash of the manifest. Also for reloads: only what was edited is compiled again. */
 const compiled = new Map<string, Check>();
 
+/** The check that schema/generate.ts made of this very manifest. */
+async function madeBeforehand(type: string, manifest: unknown): Promise<Check | undefined> {
+  const file = join(import.meta.dirname, `../../schema/validators/types/${type}.js`);
+  if (!existsSync(file)) return undefined;
+  const made = (await import(pathToFileURL(file).href)) as { check: Check; hash: string };
+  if (made.hash !== hashOf(manifest)) return undefined;
+  compiled.set(made.hash, made.check);
+  return made.check;
+}
+
 /** The validator of the connector's own keys, or what is wrong with its schema. Compiled at first use. */
-export function configCheck(type: FoundType, shown: string): Check | ConfigProblem {
+export async function configCheck(type: FoundType, shown: string): Promise<Check | ConfigProblem> {
   const known = compiled.get(type.hash);
   if (known) return known;
+  const { closed, compileSchema } = await import("./compiler.ts");
   try {
-    const check = compileSchema(closed(type.manifest.config), type.origin === "built-in");
+    const check = compileSchema(closed(type.manifest.config));
     compiled.set(type.hash, check);
     return check;
   } catch (error) {
@@ -109,12 +130,6 @@ function jsonFinding(error: Error, text: string): Finding {
   const near = ellipsis === undefined ? 0 : text.indexOf(context) + 10;
   const offset = Math.min(text.length, Number.parseInt(position ?? "", 10) || Math.max(0, near));
   return { offset, message: `is not JSON: ${unexpected ?? what}`, hint: "Write one JSON object." };
-}
-
-/** Unknown keys are errors, also where the author did not say so. */
-function closed(config: Record<string, unknown>): Record<string, unknown> {
-  const composed = ["$ref", "allOf", "anyOf", "oneOf", "if"].some((keyword) => keyword in config);
-  return { ...(composed ? {} : { additionalProperties: false }), type: "object", ...config };
 }
 
 /** The module to load, or what is wrong. */

@@ -5,8 +5,8 @@
 //       network: [irc.example.org:6697]
 //
 // A mistake belongs to the connector under whose name it stands; one around them makes the file unusable, and with it every connector that needs it.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkPolicyEntry } from "../../schema/validators/config.js";
 import { parsePattern, parseTarget, TargetError, targetText } from "../sandbox/targets.ts";
 import { parseSource } from "./document.ts";
 import { checkGrantedPath } from "./granted-paths.ts";
@@ -15,7 +15,7 @@ import { maxConfigBytes, readText } from "./read.ts";
 import { SourceFile, type Finding } from "./source.ts";
 import { didYouMean } from "./suggest.ts";
 import { strangeKey, type MapNode, type Node, type ScalarNode } from "./tree.ts";
-import { checkNode, compileSchema, type Check } from "./validate.ts";
+import { checkNode } from "./validate.ts";
 import { describe } from "./wording.ts";
 
 /** What stands under a connector's name, checked, in its one spelling. */
@@ -40,15 +40,6 @@ interface Placed {
 }
 
 export const policyFile = "config/policy.yml";
-
-let check: Check | undefined;
-
-/** At first use: most homes have no policy. */
-function entryCheck(): Check {
-  const file = join(import.meta.dirname, "../../schema/policy.schema.json");
-  const schema = JSON.parse(readFileSync(file, "utf8")) as { definitions: { PolicyEntry: object } };
-  return (check ??= compileSchema(schema.definitions.PolicyEntry, true));
-}
 
 export class Policy {
   /** Absolute. */
@@ -182,7 +173,7 @@ async function readEntry(
     const message = `\`${name}\` is ${describe(node, false)}, expected a group of network, listen, read and write`;
     return { entry, findings: [{ offset: node.start, message, hint: example }] };
   }
-  const { findings } = checkNode(entryCheck(), node, source, `connectors.${name}`);
+  const { findings } = checkNode(checkPolicyEntry, node, source, `connectors.${name}`);
   if (findings.length > 0) return { entry, findings };
   const readers: Record<keyof PolicyEntry, (text: string) => string | Promise<string>> = {
     network: (text) => parsePattern(text).text,

@@ -1,75 +1,13 @@
 // Durations, rates and limits: what people write (snake_case, "10s", "5/s") → what the runtime uses (ms).
 //
 //   config/defaults.yml (Spoolway's, then the home's) ◁ the type's manifest ◁ the entry's `runtime:`
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { RuntimeSettings } from "../../schema/types.ts";
+import type { RuntimeSettings, SupervisorDefaults } from "../../schema/types.ts";
 import { SpoolwayError } from "../errors.ts";
 import { parseDuration } from "../timing.ts";
 import type { MapNode } from "./tree.ts";
 import type { ConnectorSettings, SupervisorSettings } from "./model.ts";
 import { findNode } from "./pointer.ts";
 import type { Finding } from "./source.ts";
-import { compileSchema, type Check } from "./validate.ts";
-
-const schemaFolder = join(import.meta.dirname, "../../schema");
-const runtimeSchema = JSON.parse(readFileSync(join(schemaFolder, "runtime.schema.json"), "utf8")) as Record<
-  string,
-  unknown
->;
-
-/** Checks a `runtime:` key. Not the generated validator: that one stops at the first mistake. */
-export const checkRuntime: Check = compileSchema(runtimeSchema, true);
-
-const duration = {
-  type: "string",
-  pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$",
-  description: "A duration: 500ms, 10s, 5m, 2h, 7d.",
-};
-const supervisorDurations = [
-  "backoff_base",
-  "backoff_max",
-  "healthy_after",
-  "park_within",
-  "park_for",
-  "watchdog",
-  "start_grace",
-  "kill_after",
-  "shutdown",
-] as const;
-
-/** Checks config/defaults.yml. */
-export const checkDefaults: Check = compileSchema(
-  {
-    type: "object",
-    additionalProperties: false,
-    properties: {
-      connector: { type: "object", additionalProperties: false, properties: runtimeSchema.properties },
-      supervisor: {
-        type: "object",
-        additionalProperties: false,
-        properties: {
-          ...Object.fromEntries(supervisorDurations.map((key) => [key, duration])),
-          park_crashes: { type: "integer", minimum: 1, maximum: 1000 },
-          log_line_bytes: { type: "integer", minimum: 80, maximum: 1_048_576 },
-          log_lines_per_s: { type: "integer", minimum: 1, maximum: 1_000_000 },
-        },
-      },
-    },
-  },
-  true,
-);
-
-export type RawSupervisor = Partial<Record<(typeof supervisorDurations)[number], string>> & {
-  park_crashes?: number;
-  log_line_bytes?: number;
-  log_lines_per_s?: number;
-};
-
-export interface RawDefaults {
-  connector?: RuntimeSettings;
-  supervisor?: RawSupervisor;
-}
 
 /** The later one wins, key by key. */
 export function overlay(base: RuntimeSettings, over: RuntimeSettings = {}): RuntimeSettings {
@@ -151,7 +89,7 @@ export function connectorSettings(raw: RuntimeSettings): ConnectorSettings {
 }
 
 /** As connectorSettings, for the supervisor. */
-export function supervisorSettings(raw: RawSupervisor): SupervisorSettings {
+export function supervisorSettings(raw: SupervisorDefaults): SupervisorSettings {
   const need = needIn("supervisor", raw);
   return {
     backoffBaseMs: parseDuration(need("backoff_base")),

@@ -21,89 +21,106 @@ export interface TypeList {
   /** What is wrong with the others; `broken` says which problem belongs to which folder name. */
   problems: ConfigProblem[];
   broken: Map<string, ConfigProblem[]>;
-  /** Absolute paths that were looked at. */
-  files: string[];
 }
 
 /** Every type below connectors/ of the home and of Spoolway; the home's wins. Never throws for a broken one. */
 export async function listTypes(home: string, root: string = packageRoot): Promise<TypeList> {
-  const list = await scanTypes(home, root);
-  for (const type of list.types) {
-    const check = configCheck(type, showPath(home, join(type.folder, "manifest.json")));
-    if (typeof check !== "function") list.broken.set(type.type, [check]);
-  }
-  const types = list.types.filter(({ type }) => !list.broken.has(type));
-  return { ...list, types, problems: [...list.broken.values()].flat() };
-}
-
-/** As listTypes, but leaves the schemas of the connectors' keys unread: compiling those that no entry needs would only delay the start. */
-export async function scanTypes(home: string, root: string = packageRoot): Promise<TypeList> {
-  const types = new Map<string, FoundType>();
+  const found = await findTypes(home, root);
+  const types: FoundType[] = [];
   const broken = new Map<string, ConfigProblem[]>();
-  const files: string[] = [];
-  const same = (await real(home)) === (await real(root));
-  const places = same
-    ? [[root, "built-in"] as const]
-    : [[home, "home"] as const, [root, "built-in"] as const];
-  for (const [base, origin] of places) {
-    const parent = join(base, "connectors");
-    for (const folder of await foldersIn(parent)) {
-      if (types.has(folder) || broken.has(folder)) continue;
-      const file = join(parent, folder, "manifest.json");
-      const shown = showPath(home, file);
-      const result = await readManifest(join(parent, folder), origin, shown);
-      files.push(file);
-      if ("type" in result && result.type.type === folder) types.set(folder, result.type);
-      else if ("problems" in result) broken.set(folder, result.problems);
-      else {
-        const message = `\`type\` is ${JSON.stringify(result.type.type)}, expected the folder's name ${JSON.stringify(folder)}`;
-        broken.set(folder, [
-          { file: shown, line: 1, column: 1, message, hint: "Rename the folder or the type." },
-        ]);
-      }
-    }
+  for (const name of found.names) {
+    const result = await usable(home, await found.read(name));
+    if ("type" in result) types.push(result.type);
+    else broken.set(name, result.problems);
   }
-  const sorted = [...types.values()].sort((a, b) => (a.type < b.type ? -1 : 1));
-  return { types: sorted, problems: [...broken.values()].flat(), broken, files };
+  return { types, problems: [...broken.values()].flat(), broken };
 }
 
-export type Resolved =
-  { type: FoundType; check: Check } | { message: string; hint: string; problems?: ConfigProblem[] };
+type Places = ReadonlyMap<string, { parent: string; origin: "home" | "built-in" }>;
+
+/** Folders that can be types, by name; each manifest is read when it is asked for: those that no entry uses would only delay the start. */
+export class TypeFolders {
+  readonly names: readonly string[];
+  readonly #home: string;
+  readonly #places: Places;
+
+  constructor(home: string, places: Places) {
+    this.#home = home;
+    this.#places = places;
+    this.names = [...places.keys()].sort();
+  }
+
+  /** The path of its manifest.json; undefined where there is no such folder. */
+  manifestOf(name: string): string | undefined {
+    const place = this.#places.get(name);
+    return place === undefined ? undefined : join(place.parent, name, "manifest.json");
+  }
+
+  async read(name: string): Promise<ManifestResult> {
+    const { parent, origin } = this.#places.get(name) ?? missing(name);
+    const shown = showPath(this.#home, join(parent, name, "manifest.json"));
+    const result = await readManifest(join(parent, name), origin, shown);
+    if (!("type" in result) || result.type.type === name) return result;
+    const message = `\`type\` is ${JSON.stringify(result.type.type)}, expected the folder's name ${JSON.stringify(name)}`;
+    return {
+      problems: [{ file: shown, line: 1, column: 1, message, hint: "Rename the folder or the type." }],
+    };
+  }
+}
+
+function missing(name: string): never {
+  throw new Error(`no folder of a type is called ${name}`);
+}
+
+/** Looks at names only. */
+export async function findTypes(home: string, root: string = packageRoot): Promise<TypeFolders> {
+  const same = (await real(home)) === (await real(root));
+  const places = new Map<string, { parent: string; origin: "home" | "built-in" }>();
+  for (const [base, origin] of [[home, "home"] as const, [root, "built-in"] as const]) {
+    if (same && origin === "home") continue;
+    const parent = join(base, "connectors");
+    for (const name of await foldersIn(parent)) if (!places.has(name)) places.set(name, { parent, origin });
+  }
+  return new TypeFolders(home, places);
+}
+
+export type Resolved = (
+  { type: FoundType; check: Check } | { message: string; hint: string; problems?: ConfigProblem[] }
+) & {
+  /** The manifest that was looked at. */
+  file?: string;
+};
 
 /** The type that an entry's `type:` names: a known one, a path (./x, ../x, /x; relative to the home) or an installed package. */
-export async function resolveType(home: string, type: string, list?: TypeList): Promise<Resolved> {
-  if (/^\.{0,2}\//.test(type)) {
-    const folder = resolve(home, type);
-    return usable(
-      home,
-      type,
-      await readManifest(folder, "path", showPath(home, join(folder, "manifest.json"))),
-    );
+export async function resolveType(home: string, type: string, list?: TypeFolders): Promise<Resolved> {
+  const known = list ?? (await findTypes(home));
+  const file = known.manifestOf(type);
+  if (file !== undefined) return { ...(await toUse(home, type, await known.read(type))), file };
+  const isPath = /^\.{0,2}\//.test(type);
+  const folder = isPath ? resolve(home, type) : await packageFolder(home, type);
+  if (folder !== undefined) {
+    const manifest = join(folder, "manifest.json");
+    const result = await readManifest(folder, isPath ? "path" : "package", showPath(home, manifest));
+    return { ...(await toUse(home, type, result)), file: manifest };
   }
-  const known = list ?? (await scanTypes(home));
-  const found = known.types.find((candidate) => candidate.type === type);
-  if (found) return usable(home, type, { type: found });
-  const broken = known.broken.get(type);
-  if (broken) return usable(home, type, { problems: broken });
-  const folder = await packageFolder(home, type);
-  if (folder !== undefined)
-    return usable(
-      home,
-      type,
-      await readManifest(folder, "package", showPath(home, join(folder, "manifest.json"))),
-    );
-  const names = known.types.map((candidate) => candidate.type);
-  const hint = `${didYouMean(type, names, "known types")} To see them all: spoolway types`;
+  const hint = `${didYouMean(type, known.names, "known types")} To see them all: spoolway types`;
   return { message: `unknown type ${JSON.stringify(clip(type))}`, hint };
 }
 
-function usable(home: string, type: string, result: ManifestResult): Resolved {
-  if ("type" in result) {
-    const check = configCheck(result.type, showPath(home, join(result.type.folder, "manifest.json")));
-    if (typeof check === "function") return { type: result.type, check };
-    return usable(home, type, { problems: [check] });
-  }
-  const [first] = result.problems;
+/** With the check of an entry's keys. */
+async function usable(
+  home: string,
+  result: ManifestResult,
+): Promise<{ type: FoundType; check: Check } | { problems: ConfigProblem[] }> {
+  if (!("type" in result)) return result;
+  const check = await configCheck(result.type, showPath(home, join(result.type.folder, "manifest.json")));
+  return typeof check === "function" ? { type: result.type, check } : { problems: [check] };
+}
+
+async function toUse(home: string, type: string, result: ManifestResult): Promise<Resolved> {
+  const outcome = await usable(home, result);
+  if ("type" in outcome) return outcome;
+  const [first] = outcome.problems;
   const place =
     first === undefined
       ? ""
@@ -112,7 +129,7 @@ function usable(home: string, type: string, result: ManifestResult): Resolved {
   return {
     message: `the type ${JSON.stringify(clip(type))} cannot be used${place}`,
     hint,
-    problems: result.problems,
+    problems: outcome.problems,
   };
 }
 

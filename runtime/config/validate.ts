@@ -1,57 +1,16 @@
 // JSON Schema over a tree with places: every mistake at once, values from ${…} coerced to what the schema wants, secrets found.
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import addFormats from "ajv-formats";
+import type { ErrorObject } from "ajv";
 import { toPlain, type MapNode, type Node, type ScalarNode } from "./tree.ts";
 import { explain } from "./explain.ts";
 import { isBare } from "./interpolate.ts";
 import { findNode, pointerParts } from "./pointer.ts";
 import type { Finding, SourceFile } from "./source.ts";
 
-export type Check = ValidateFunction;
-
-/** Context of one validation: the JSON Pointers of all values whose schema says `secret: true`. */
-type SecretPointers = Set<string>;
-
-/** One for all: what it compiles for itself at first use is a good part of the supervisor's start. */
-const ajv = new Ajv({
-  allErrors: true,
-  useDefaults: true,
-  ownProperties: true, // `constructor` is missing unless it was written
-  verbose: true,
-  passContext: true,
-  allowUnionTypes: true,
-  validateSchema: false, // see compileSchema
-  addUsedSchema: false, // two manifests may have the same $id
-  strictSchema: true, // a typo in `secret` must not show a secret
-  strictTypes: false,
-  strictTuples: false,
-  strictRequired: false,
-  logger: false,
-});
-addFormats.default(ajv);
-ajv.addKeyword({ keyword: "secret", schemaType: "boolean", errors: false, validate: noteSecret });
-
-/**
- * Compiles a draft-07 schema. Throws what is wrong with it, in words for its author. `trusted`: it is one of our own, and a test has held it against
- * the meta-schema, whose compilation takes longer than all of ours.
- */
-export function compileSchema(schema: object, trusted: boolean): Check {
-  if ("$async" in schema) throw new Error("$async is not supported");
-  if (!trusted && ajv.validateSchema(schema) !== true)
-    throw new Error(ajv.errorsText(ajv.errors, { dataVar: "config" }));
-  return ajv.compile(schema);
-}
-
-/** Not a check: it runs wherever the schema says `secret`, also behind $ref, items and oneOf, and notes the place. */
-function noteSecret(
-  this: unknown,
-  secret: boolean,
-  _data: unknown,
-  _schema?: object,
-  at?: { instancePath: string },
-): boolean {
-  if (secret && this instanceof Set && at) (this as SecretPointers).add(at.instancePath);
-  return true;
+/** True when valid, else the errors stand in `.errors`. Applies defaults to `value`. As made by compiler.ts, now or beforehand (schema/validators/). */
+export interface Check {
+  /** Adds the JSON Pointers of all values whose schema says `secret: true` to `this`. */
+  (this: Set<string>, value: unknown): boolean;
+  errors?: ErrorObject[] | null;
 }
 
 export interface Checked {
@@ -70,7 +29,7 @@ export function checkNode(
   label: string,
   alsoKnown: readonly string[] = [],
 ): Checked {
-  let pointers: SecretPointers = new Set();
+  let pointers = new Set<string>();
   const run = (): { value: unknown; errors: ErrorObject[] } => {
     const value = toPlain(node);
     pointers = new Set();

@@ -17,6 +17,8 @@ const connectors = sources("connectors").filter(({ path }) => !path.endsWith(".t
  * through files, messages and exit codes.
  */
 const layers: string[][] = [
+  // A developer's program, of which nothing runs in a bus.
+  ["schema/generate.ts"],
   ["runtime/spoolway.js"],
   ["runtime/main.ts"],
   ["runtime/commands/"],
@@ -42,16 +44,13 @@ function layerOf(path: string): { rank: number; part: string } {
 }
 
 describe("imports", () => {
-  test("of a connector's process load no sandbox before it is asked for: it is as large as all the rest", () => {
-    const texts = new Map(runtime.map(({ path, text }) => [path, text]));
-    const loaded = new Set(["runtime/connector/process.ts"]);
-    for (const path of loaded)
-      for (const [, target = ""] of texts
-        .get(path)
-        ?.matchAll(/^(?:import|export)(?! type)[^;]*? from "(\.[^"]+)"/gm) ?? [])
-        loaded.add(posix.join(posix.dirname(path), target));
+  test.each([
+    ["runtime/connector/process.ts", "runtime/sandbox/egress.ts", "the sandbox is as large as all the rest"],
+    ["runtime/supervisor/supervise.ts", "runtime/config/compiler.ts", "compiling is as long as all the rest"],
+  ])("of %s load no %s before it is needed: %s", (from, late) => {
+    const loaded = loadedBy(from);
     expect(loaded.size).toBeGreaterThan(20);
-    expect(loaded).not.toContain("runtime/sandbox/egress.ts");
+    expect(loaded).not.toContain(late);
   });
 
   test("go down only: main, commands, supervisor or connector, spool or config, ground, schema", () => {
@@ -106,6 +105,18 @@ describe("imports", () => {
     expect(wrong).toEqual([]);
   });
 });
+
+/** Our own modules that are loaded with this one. */
+function loadedBy(entry: string): Set<string> {
+  const texts = new Map(runtime.map(({ path, text }) => [path, text]));
+  const loaded = new Set([entry]);
+  for (const path of loaded)
+    for (const [, target = ""] of texts
+      .get(path)
+      ?.matchAll(/^(?:import|export)(?! type)[^;]*? from "(\.[^"]+)"/gm) ?? [])
+      loaded.add(posix.join(posix.dirname(path), target));
+  return loaded;
+}
 
 /** What changes the file system. Opening, making folders and reading are free. */
 const mutators = [

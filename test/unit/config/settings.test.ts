@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { lastResort } from "../../../runtime/config/defaults.ts";
 import { loadConfig } from "../../../runtime/config/load.ts";
-import { supervisorSettings, type RawSupervisor } from "../../../runtime/config/settings.ts";
+import { supervisorSettings } from "../../../runtime/config/settings.ts";
+import type { SupervisorDefaults } from "../../../schema/types.ts";
 import { packageRoot } from "../../../runtime/config/types.ts";
 import { brief, entry, load, makeHome } from "./home.ts";
 
@@ -77,7 +78,7 @@ test("Spoolway's own defaults that are gone are a problem, not a crash", async (
 });
 
 test("what stands in for broken defaults is what Spoolway's own say", () => {
-  const { supervisor } = parse(ownDefaults) as { supervisor: RawSupervisor };
+  const { supervisor } = parse(ownDefaults) as { supervisor: SupervisorDefaults };
   expect(lastResort).toEqual(supervisorSettings(supervisor));
 });
 

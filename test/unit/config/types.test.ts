@@ -2,7 +2,9 @@
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { compileSchema } from "../../../runtime/config/validate.ts";
+import { closed, compileSchema } from "../../../runtime/config/compiler.ts";
+import { configCheck, readManifest } from "../../../runtime/config/manifest.ts";
+import type { Check } from "../../../runtime/config/validate.ts";
 import { loadConfig } from "../../../runtime/config/load.ts";
 import { listTypes, packageRoot, resolveType } from "../../../runtime/config/types.ts";
 import { brief, briefs, demoManifest, entry, load, makeHome } from "./home.ts";
@@ -12,6 +14,13 @@ const of = (folder: string, changes: object, code = "connector.js"): Record<stri
   [`${folder}/manifest.json`]: manifest(changes),
   [`${folder}/${code}`]: "throw new Error('never run')",
 });
+
+/** The outcome of a check, the errors, the value with its defaults, and what was noted as secret. */
+function saidBy(check: Check, config: object): unknown {
+  const [value, secrets] = [structuredClone(config), new Set<string>()];
+  const valid = check.call(secrets, value);
+  return JSON.parse(JSON.stringify({ valid, errors: check.errors, value, secrets: [...secrets] }));
+}
 
 describe("the list", () => {
   test("has Spoolway's own types and the home's, which win", async () => {
@@ -31,9 +40,43 @@ describe("the list", () => {
     expect(new Set(types.map(({ origin }) => origin))).toEqual(new Set(["built-in"]));
   });
 
-  test("Spoolway's own schemas hold against the meta-schema, which is not asked when they are used", async () => {
-    for (const { manifest } of (await listTypes(packageRoot)).types)
-      expect(() => compileSchema(manifest.config, false)).not.toThrow();
+  test("Spoolway's own manifests are right, though nobody asks when they are used", async () => {
+    const { types } = await listTypes(packageRoot);
+    expect(types.length).toBeGreaterThan(15);
+    for (const { folder, manifest } of types) {
+      expect(await readManifest(folder, "path", folder)).toMatchObject({ type: { manifest } });
+      expect(() => compileSchema(manifest.config)).not.toThrow();
+    }
+  });
+
+  test("the checks made of them beforehand say the same as their schemas", async () => {
+    for (const type of (await listTypes(packageRoot)).types) {
+      const { properties = {} } = type.manifest.config as { properties?: Record<string, object> };
+      const made = (await configCheck(type, "")) as Check;
+      const compiled = compileSchema(closed(type.manifest.config));
+      const all = (value: unknown): object =>
+        Object.fromEntries(Object.keys(properties).map((key) => [key, value]));
+      for (const config of [
+        {},
+        { unknown: 1 },
+        all(""),
+        all(-1),
+        all(true),
+        all({ a: [] }),
+        all([1, "", {}]),
+      ])
+        expect([type.type, config, saidBy(made, config)]).toEqual([
+          type.type,
+          config,
+          saidBy(compiled, config),
+        ]);
+    }
+  });
+
+  test("an edited manifest of Spoolway's own is read as it is", async () => {
+    const changed = makeHome("connectors: []", of("connectors/cli", { type: "cli", direction: "up" }));
+    const { problems } = await listTypes(makeHome("connectors: []"), changed);
+    expect(problems.map(({ file }) => file)).toEqual([join(changed, "connectors/cli/manifest.json")]);
   });
 
   test.each([
