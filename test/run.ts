@@ -1,10 +1,10 @@
 // `npm test`: the one command that checks everything. `--static` (npm run check) leaves the tests out; other arguments go to vitest, as filters.
 //
-//   connectors' libraries ─▶ generated files ─▶ types ─▶ lint ─▶ format ─▶ tests
+//   connectors' libraries ─▶ generated files ─▶ types, lint and format side by side ─▶ tests
 //
 // Every step runs, also after one failed. The last line is `N passed, N failed` (and `, N skipped`), where each static check counts as one test;
 // the exit code is 1 when anything failed.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -35,9 +35,33 @@ function step(title: string, run: () => Counts): Counts {
   return counts;
 }
 
+const outcome = (ok: boolean): Counts => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
+
 function staticCheck(title: string, args: readonly string[]): Counts {
-  return step(title, () =>
-    node(args) ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 },
+  return step(title, () => outcome(node(args)));
+}
+
+/** Checks that do not need each other: each runs on one core only. What they print is kept apart. */
+function sideBySide(
+  checks: ReadonlyArray<readonly [title: string, args: readonly string[]]>,
+): Promise<Counts[]> {
+  return Promise.all(
+    checks.map(async ([title, args]) => {
+      const start = performance.now();
+      const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+      const output: Buffer[] = [];
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (chunk: Buffer) => output.push(chunk));
+      const code = await new Promise<number | null>((resolve, reject) => {
+        child.on("error", reject);
+        child.on("close", resolve);
+      });
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(
+        `\n== ${title}\n${Buffer.concat(output).toString()}== ${title}: ${code === 0 ? "ok" : "FAILED"} (${seconds} s)`,
+      );
+      return outcome(code === 0);
+    }),
   );
 }
 
@@ -85,9 +109,11 @@ const results = [
   // They are no part of `npm ci`; types and tests need them all.
   staticCheck("libraries of the connectors", ["runtime/main.ts", "install", "--all"]),
   staticCheck("generated files are current", ["schema/generate.ts", "--check"]),
-  staticCheck("types", [bin("typescript/bin/tsc"), "-p", ".", "--noEmit"]),
-  staticCheck("lint", [bin("eslint/bin/eslint.js"), "--max-warnings=0", "."]),
-  staticCheck("format", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]),
+  ...(await sideBySide([
+    ["types", [bin("typescript/bin/tsc"), "-p", ".", "--noEmit"]],
+    ["lint", [bin("eslint/bin/eslint.js"), "--max-warnings=0", "."]],
+    ["format", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
+  ])),
 ];
 if (!onlyStatic) results.push(step("tests", () => tests(filters)));
 

@@ -3,12 +3,18 @@ import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The long ones first, so that they do not run alone at the end: the fault tests, then the contracts. */
+/**
+ * The long ones first, so that they do not run alone at the end: the fault tests, which compute, in turn with the contracts, which wait, so that there is always
+ * something to do; then the rest.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number =>
-      ["/test/fault/", "/test/contract/"].findIndex((folder) => moduleId.includes(folder)) & 3;
-    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+    const sorted = await super.sort(files);
+    const of = (folder: string): TestSpecification[] =>
+      sorted.filter(({ moduleId }) => moduleId.includes(`/test/${folder}/`));
+    const [faults, contracts] = [of("fault"), of("contract")];
+    const inTurn = faults.flatMap((file, at) => [file, ...contracts.slice(at, at + 1)]);
+    return [...new Set([...inTurn, ...contracts, ...sorted])];
   }
 }
 

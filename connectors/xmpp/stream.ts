@@ -6,15 +6,17 @@ import { type Client, client, type Element, xml } from "@xmpp/client";
 import { reconnect, SpoolwayError, stop } from "spoolway/sdk";
 import { Lifeline } from "spoolway/sdk/lifeline";
 import { connectServer, serverProblem, startTls } from "spoolway/sdk/socket/server";
-import { conditionIn, wordsIn } from "spoolway/sdk/xmpp/stanzas";
 import { ackNamespace, XmppAcks } from "spoolway/sdk/xmpp/acks";
+import { type Scram, scramMechanisms } from "spoolway/sdk/xmpp/scram";
 import type { XmppStream } from "spoolway/sdk/xmpp/session";
+import { conditionIn, wordsIn } from "spoolway/sdk/xmpp/stanzas";
 import type { Config } from "./manifest.d.ts";
 
 export type Settings = Config & Record<"server" | "username" | "domain" | "resource" | "nick", string>;
 
 const ports = { plain: 5222, tls: 5223 };
 const streamNamespace = "http://etherx.jabber.org/streams";
+const loginNamespace = "urn:ietf:params:xml:ns:xmpp-sasl";
 const tlsNamespace = "urn:ietf:params:xml:ns:xmpp-tls";
 const answerMs = 10_000;
 /** What XML cannot hold: a server ends the stream of whoever sends it. */
@@ -33,6 +35,7 @@ export class Stream extends Lifeline implements XmppStream<Element> {
   readonly #settings: Settings;
   readonly #client: Client;
   readonly #ready = Promise.withResolvers<void>();
+  #login: Scram | undefined;
   /** What the server offers, while it is asked for our last stream. */
   #offer: Element | undefined;
 
@@ -52,6 +55,8 @@ export class Stream extends Lifeline implements XmppStream<Element> {
         await authenticate({ username, password: password.trimEnd() }, mechanism);
       },
     }));
+    const { _mechs: mechanisms } = entity.saslFactory;
+    mechanisms.splice(0, 1, ...scramMechanisms((login) => (this.#login = login)));
     entity.reconnect.stop();
     entity.timeout = answerMs;
     entity.Transport = entity._findTransport("xmpp://localhost");
@@ -80,6 +85,7 @@ export class Stream extends Lifeline implements XmppStream<Element> {
     entity._onElement = (element) => {
       if (element.is("error", streamNamespace)) return void this.lose(this.#ended(element));
       if (tls && !entity.isSecure()) return this.#inClear(element, goOn);
+      if (element.is("success", loginNamespace)) this.#login?.finish(element.text());
       if (element.getNS() === ackNamespace) return this.#follow(element, got, goOn);
       const done = entity.isStanza(element) ? this.acks.take() : undefined;
       if (done && element.name !== "iq") return hear(element, done);

@@ -40,6 +40,8 @@ declare module "@xmpp/client" {
     socket: (Socket & { secure?: boolean }) | null;
     parser: { write(text: string): void } | null;
     reconnect: { stop(): void };
+    /** SCRAM-SHA-1 is the first. */
+    saslFactory: { _mechs: Array<{ name: string; mech: new () => unknown }> };
     iqCaller: {
       /** Resolves with the answer; rejects with a StanzaError, or a TimeoutError without words. */
       request(iq: Element, timeoutMs: number): Promise<Element>;

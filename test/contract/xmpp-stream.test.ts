@@ -201,6 +201,18 @@ describe.skipIf(missingServer("prosody"))("XMPP over TLS", { timeout: 90_000 }, 
   });
 });
 
+describe("XMPP without TLS", { timeout: 60_000 }, () => {
+  test("a server that lets us in without knowing the password is not believed", async () => {
+    const { port, heard } = await startImpostor(
+      "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>",
+    );
+    const bus = await start(port, {}, "stopped");
+    expect(bus.connector("xmpp")?.error?.message).toContain("does not prove that it knows the password");
+    expect(heard.join("")).toContain('mechanism="SCRAM-SHA-256"');
+    expect(heard.join("")).not.toMatch(/<(iq|resume|enable|presence|message)/);
+  });
+});
+
 /** Somebody in the way, who speaks for the server: says this to whoever opens a stream, agrees to all that is asked then, and keeps what was said. */
 async function startImpostor(says: string): Promise<{ port: number; heard: string[] }> {
   const heard: string[] = [];
@@ -211,6 +223,8 @@ async function startImpostor(says: string): Promise<{ port: number; heard: strin
       heard.push(String(data));
       const id = /<iq[^>]* id="([^"]*)"/.exec(String(data))?.[1];
       if (String(data).includes("<stream:stream")) socket.write(header + says);
+      else if (String(data).includes("<auth"))
+        socket.write("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
       else if (id) socket.write(`<iq type='result' id='${id}'><bind><jid>${bot}/x</jid></bind></iq>`);
       else socket.write("<enabled xmlns='urn:xmpp:sm:3' id='1'/>");
     });

@@ -3,8 +3,22 @@ import type { Dir } from "node:fs";
 import { errnoOf } from "../../runtime/errors.ts";
 import { fs } from "../../runtime/spool/fs.ts";
 
+let looking = false;
+
+/** Whether it is a test that looks now, and nothing of the product. */
+export const isLooking = (): boolean => looking;
+
 /** The names in a folder, sorted; none where there is no such folder. */
 export function namesAt(folder: string): string[] {
+  looking = true;
+  try {
+    return listed(folder);
+  } finally {
+    looking = false;
+  }
+}
+
+function listed(folder: string): string[] {
   const reader = openFolder(folder);
   if (reader === undefined) return [];
   try {
