@@ -161,6 +161,7 @@ export class ModelFileSystem {
   };
 
   mkdirSync = (path: string, { recursive }: { recursive?: boolean } = {}): string | undefined => {
+    if (recursive && this.#look(path)?.kind === "folder") return undefined;
     const parts = path.split("/").slice(1);
     let first: string | undefined;
     for (let count = recursive ? 3 : parts.length; count <= parts.length; count += 1) {
@@ -277,8 +278,12 @@ export class ModelFileSystem {
     if (disk === undefined) return undefined;
     let inode: Inode | undefined = disk.folders.get(path);
     if (inode === undefined) {
-      inode = disk.root;
-      for (const part of path.split("/").slice(3)) inode = inode?.entries.get(part);
+      // By its parent, which is remembered too.
+      const end = path.lastIndexOf("/");
+      inode =
+        end === modelRoot.length
+          ? disk.root
+          : this.#folder(path.slice(0, end))?.inode.entries.get(path.slice(end + 1));
       if (inode?.kind === "folder") disk.folders.set(path, inode);
     }
     return inode && { disk, inode };

@@ -1,7 +1,7 @@
 // Promises 1, 2 and 3 while processes die: the connector and the supervisor are killed with SIGKILL at random moments while messages flow both ways. Nothing is lost,
 // every accepted message ends in exactly one state, conversations keep their order, and what is sent twice has the same id.
 //
-// SPOOLWAY_KILLS (default 100) and SPOOLWAY_SEED are parameters. A seed repeats the choices; the machine's timing stays its own.
+// SPOOLWAY_KILLS (default 60) and SPOOLWAY_SEED are parameters. A seed repeats the choices; the machine's timing stays its own.
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Bus, startBus } from "../helpers/bus.ts";
@@ -12,7 +12,7 @@ import { startWire, type Wire, wireType } from "../helpers/servers/wire.ts";
 import { moodyAnswers, Traffic } from "../helpers/traffic.ts";
 import { waitFor } from "../helpers/wait.ts";
 
-const kills = Number(process.env.SPOOLWAY_KILLS ?? 100);
+const kills = Number(process.env.SPOOLWAY_KILLS ?? 60);
 const seed = Number(process.env.SPOOLWAY_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test(
