@@ -11,7 +11,7 @@ import { staysTrue, waitFor } from "../helpers/wait.ts";
 
 const stopS = Number(process.env.SPOOLWAY_STOP_S ?? 6);
 const supervisor =
-  stopS >= 60 ? {} : { watchdog: "2s", kill_after: "500ms", backoff_base: "200ms", backoff_max: "400ms" };
+  stopS >= 60 ? {} : { watchdog: "4s", kill_after: "500ms", backoff_base: "200ms", backoff_max: "400ms" };
 
 /** A bus with a platform, and one message every 20 ms in three conversations until it is told to end. */
 async function busWithTraffic() {

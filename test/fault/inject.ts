@@ -3,7 +3,6 @@
 // Why here and not with strace: runtime/spool reaches the disk through one interface (runtime/spool/fs.ts; test/unit/architecture.test.ts holds that), so a wrapper sees
 // every call, once, by name, whichever thread of libuv's pool makes it. strace counts per thread, sees one mkdir -p as several calls, and costs a process for
 // each case. That nothing goes around the wrapper is shown with strace all the same (syscalls-strace.test.ts). What SQLite does below its calls is not seen here: there strace injects.
-//
 // A call is named by what it does to which file, with what differs from run to run taken out, and how often that was done before: the same call is found again in
 // another run, also where two calls of different threads swap their places.
 import { constants } from "node:fs";
@@ -63,7 +62,7 @@ class Injector {
   /** Notes the call; the fault that the plan has for it, if it has one. */
   meet(what: string): Fault | undefined {
     this.expectAlive();
-    // How often a test looks whether all is done is no matter of the product, and never twice the same.
+    // How often a test looks whether all is done is never twice the same.
     if (!this.isArmed || isLooking()) return undefined;
     const nth = (this.#counts.get(what) ?? 0) + 1;
     this.#counts.set(what, nth);

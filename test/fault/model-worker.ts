@@ -1,4 +1,5 @@
 // Runs programs on the model of the disk in a thread of its own (model.test.ts): every second seed, until it is told that there are enough.
+import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { useFileSystem } from "../../runtime/spool/fs.ts";
 import { ModelFileSystem } from "./disk-model.ts";
@@ -16,6 +17,9 @@ const files = new ModelFileSystem();
 useFileSystem(files.fs);
 // Most errors here are answers (ENOENT), and nobody reads where they come from.
 Error.stackTraceLimit = 0;
+
+// This thread has work for minutes and no deadline: the tests beside it, which have some, come first.
+setPriority(constants.priority.PRIORITY_LOW);
 
 let isOver = false;
 parentPort?.on("message", () => (isOver = true));
