@@ -1,6 +1,6 @@
 // Writes schema/types.ts and schema/validators/ from the *.schema.json files beside it and the manifests of the connectors, connectors/<type>/manifest.d.ts, the type of a
 // connector's config, from its manifest, and docs/connectors.md from all of them. `--check` writes nothing and exits 1 when one of them is out of date; the test command runs it.
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
@@ -13,6 +13,7 @@ import type { Manifest } from "./types.ts";
 
 const here = import.meta.dirname;
 const connectors = join(here, "../connectors");
+const typeChecks = join(here, "validators/types");
 const header = "// Generated from the JSON Schemas in this folder by schema/generate.ts. Do not edit.\n";
 const names = readdirSync(here)
   .filter((file) => file.endsWith(".schema.json"))
@@ -118,7 +119,7 @@ function generateTypeChecks(): Array<[string, string]> {
   return manifests().map(({ type, manifest }) => {
     const hash = `export const hash = "${sha256(canonicalJson(manifest))}";\n`;
     const check = generateChecks({ check: closed(manifest.config) });
-    return [`${here}/validators/types/${type}.js`, check + hash];
+    return [`${typeChecks}/${type}.js`, check + hash];
   });
 }
 
@@ -207,5 +208,17 @@ for (const [path, text] of outputs) {
   } else {
     writeFileSync(path, text);
     console.log(`wrote ${path}`);
+  }
+}
+// Of a connector that is gone.
+for (const file of readdirSync(typeChecks)) {
+  const path = `${typeChecks}/${file}`;
+  if (outputs.some(([output]) => output === path)) continue;
+  if (check) {
+    console.error(`${path} belongs to no connector: run npm run generate`);
+    process.exitCode = 1;
+  } else {
+    rmSync(path);
+    console.log(`removed ${path}`);
   }
 }
