@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
  * The long ones first, so that they do not run alone at the end: the fault tests, which compute, in turn with the contracts, which wait, so that there is always
- * something to do; then the rest.
+ * something to do; then the other ones with processes, and at last those that take no time.
  */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -14,7 +14,7 @@ class LongestFirst extends BaseSequencer {
       sorted.filter(({ moduleId }) => moduleId.includes(`/test/${folder}/`));
     const [faults, contracts] = [of("fault"), of("contract")];
     const inTurn = faults.flatMap((file, at) => [file, ...contracts.slice(at, at + 1)]);
-    return [...new Set([...inTurn, ...contracts, ...sorted])];
+    return [...new Set([...inTurn, ...contracts, ...of("integration"), ...sorted])];
   }
 }
 
@@ -29,8 +29,8 @@ export default defineConfig({
   test: {
     include: ["test/{unit,contract,integration,fault}/**/*.test.ts", "connectors/**/*.test.ts"],
     pool: "forks",
-    // Most of them wait most of the time, for a server, a pause, a clock.
-    maxWorkers: 4,
+    // Most of them wait most of the time, for a server, a pause, a clock; and one computes in the background (test/fault/model-worker.ts).
+    maxWorkers: 5,
     // As runtime/spoolway.js does: thousands of processes would strip the same types.
     env: { NODE_COMPILE_CACHE: `${root}/node_modules/.cache/spoolway` },
     // As node itself imports CommonJS; else the generated validators find their helpers in another place than in production.
