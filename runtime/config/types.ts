@@ -38,11 +38,12 @@ export async function listTypes(home: string, root: string = packageRoot): Promi
 
 type Places = ReadonlyMap<string, { parent: string; origin: "home" | "built-in" }>;
 
-/** Folders that can be types, by name; each manifest is read when it is asked for: those that no entry uses would only delay the start. */
+/** Folders that can be types, by name; each manifest is read once, when it is asked for: those that no entry uses would only delay the start. */
 export class TypeFolders {
   readonly names: readonly string[];
   readonly #home: string;
   readonly #places: Places;
+  readonly #results = new Map<string, Promise<ManifestResult>>();
 
   constructor(home: string, places: Places) {
     this.#home = home;
@@ -56,7 +57,13 @@ export class TypeFolders {
     return place === undefined ? undefined : join(place.parent, name, "manifest.json");
   }
 
-  async read(name: string): Promise<ManifestResult> {
+  read(name: string): Promise<ManifestResult> {
+    const known = this.#results.get(name) ?? this.#read(name);
+    this.#results.set(name, known);
+    return known;
+  }
+
+  async #read(name: string): Promise<ManifestResult> {
     const { parent, origin } = this.#places.get(name) ?? missing(name);
     const shown = showPath(this.#home, join(parent, name, "manifest.json"));
     const result = await readManifest(join(parent, name), origin, shown);
