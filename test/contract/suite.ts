@@ -1,5 +1,5 @@
 // The contract that every connector keeps, checked through the real bus: `spoolway run` with this one connector and its platform. The platform's
-// side is described in platform.ts; each case opens it afresh, but the plain ones, which share one (sharedCase). The cases are in receiving.ts, sending.ts,
+// side is described in platform.ts; each case opens it afresh, but the plain ones and those of features.ts, which share one (sharedCase). The cases are in receiving.ts, sending.ts,
 // failures.ts, trouble.ts and features.ts.
 import { describe, expect, test } from "vitest";
 import { waitFor } from "../helpers/wait.ts";
