@@ -57,7 +57,7 @@ describe.for(types)("%s", (type) => {
   });
 });
 
-const library = { name: "needy", version: "1.0.0" };
+const needy = { name: "needy", version: "1.0.0" };
 
 describe("a connector whose library is missing", () => {
   /** One whose library is a folder beside it, so that no network is needed. */
@@ -72,7 +72,7 @@ describe("a connector whose library is missing", () => {
     const dependencies = { "needed-library": "file:library" };
     writeFileSync(
       join(folder, "package.json"),
-      JSON.stringify({ ...library, type: "module", private: true, dependencies }),
+      JSON.stringify({ ...needy, type: "module", private: true, dependencies }),
     );
     writeFileSync(
       join(folder, "library/package.json"),
