@@ -19,4 +19,18 @@ export default tseslint.config(
       eqeqeq: ["error", "always", { null: "ignore" }],
     },
   },
+  {
+    files: ["runtime/**/*.ts", "connectors/**/*.ts"],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        {
+          name: "node:http",
+          allowTypeImports: true,
+          message: "Import spoolway/sdk/http/node-http: it does not load fetch.",
+        },
+      ],
+    },
+  },
 );

@@ -103,6 +103,12 @@ function generateChecks(toCheck: Record<string, object>): string {
   return moduleOf(ajv, Object.fromEntries(Object.keys(toCheck).map((name) => [name, name])));
 }
 
+/** The check of a connector's own schema: what the compiler would make of the meta-schema at each start takes longer than the schema itself. */
+function generateSchemaCheck(): string {
+  const ajv = new Ajv({ code: { source: true, esm: true }, allErrors: true, strict: false });
+  return moduleOf(ajv, { draft07: "http://json-schema.org/draft-07/schema#" });
+}
+
 /** The module that exports these validators of the compiler, by name. */
 function moduleOf(ajv: Ajv, exported: Record<string, string>): string {
   const code = standaloneModule.default(ajv, exported);
@@ -190,6 +196,7 @@ const outputs: Array<[string, string]> = [
       checkPolicyEntry: (schema("policy").definitions as { PolicyEntry: object }).PolicyEntry,
     }),
   ],
+  [`${here}/validators/draft-07.js`, generateSchemaCheck()],
   ...generateTypeChecks(),
   ...(await generateConfigs()),
   [join(here, "../docs/connectors.md"), generatePage()],

@@ -1,9 +1,10 @@
 // The HTTP server's life: listening ─▶ signal aborts (new requests get 503) ─▶ stop: no new connections, requests in flight finish ─▶ closed
 //
 // Limits on everything that a stranger can hold open: connections, the time for headers and for a whole request, idle keep-alive, header size.
-import { createServer, STATUS_CODES, type RequestListener, type Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type Logger, reconnect, SpoolwayError, stop } from "spoolway/sdk";
+import { createServer, STATUS_CODES } from "spoolway/sdk/http/node-http";
 import type { Settings } from "./config.ts";
 
 const headersTimeoutMs = 10_000;

@@ -4,6 +4,7 @@ import { Ajv, type KeywordCxt, type Options } from "ajv";
 import addFormats from "ajv-formats";
 import { _, strConcat } from "ajv/dist/compile/codegen/index.js";
 import names from "ajv/dist/compile/names.js";
+import { draft07 } from "../../schema/validators/draft-07.js";
 import type { Check } from "./validate.ts";
 
 const options: Options = {
@@ -37,13 +38,19 @@ function noteSecret({ schema, gen, it }: KeywordCxt): void {
   gen.code(_`if (this instanceof Set) this.add(${at});`);
 }
 
-/** One for all: what it compiles for itself at first use is most of what the first schema costs. */
 const ajv = createCompiler();
+
+const metaSchema = "http://json-schema.org/draft-07/schema#";
+const isDraft07 = (name: unknown): boolean => name === metaSchema || `${String(name)}#` === metaSchema;
 
 /** Throws what is wrong with the schema, in words for its author. */
 export function compileSchema(schema: object): Check {
   if ("$async" in schema) throw new Error("$async is not supported");
-  if (ajv.validateSchema(schema) !== true) throw new Error(ajv.errorsText(ajv.errors, { dataVar: "config" }));
+  if ("$schema" in schema && !isDraft07(schema.$schema))
+    throw new Error(`$schema is ${JSON.stringify(schema.$schema)}, expected ${metaSchema}`);
+  // As ajv.validateSchema() does, which would compile the meta-schema first.
+  if (!draft07(schema))
+    throw new Error(ajv.errorsText(draft07.errors as typeof ajv.errors, { dataVar: "config" }));
   return ajv.compile(schema);
 }
 

@@ -1,8 +1,9 @@
 // Plain HTTP through the proxy: one request in absolute form (GET http://host/path) becomes one request to the host, over a connection of its own. What the two
 // sides say about their connections with the proxy (RFC 9110, 7.6.1) is not passed on.
-import { type IncomingMessage, request as httpRequest, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { request as httpRequest } from "../sdk/http/node-http.ts";
 import { readTarget, Refusal } from "./egress-reach.ts";
 import { type Target, targetText } from "./targets.ts";
 

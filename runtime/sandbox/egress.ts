@@ -5,15 +5,10 @@
 //
 // Redirects need no care of their own: each hop is a new request here. Every connection is logged when it opens (egress.opened) and when it is over (egress.closed),
 // every refusal with its reason (egress.refused).
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { createServer, STATUS_CODES } from "../sdk/http/node-http.ts";
 import { RateCap } from "../sdk/rate-cap.ts";
 import { listenPrivately } from "../sdk/socket/unix-socket.ts";
 import type { Logger } from "../sdk.ts";

@@ -1,8 +1,8 @@
 // spoolway/sdk/http/access: how the addresses of a config are read: a login, headers or parameters that all of them need. They are secrets: where they go is only the address that the
 // user wrote, so with headers or parameters no redirect is followed (a login is dropped by fetch itself on the way to another host).
-import { STATUS_CODES } from "node:http";
 import { reject, stop } from "../../sdk.ts";
 import { byStatus, type Judge } from "./api.ts";
+import { STATUS_CODES } from "./node-http.ts";
 
 export interface Access {
   login?: { username: string; password: string };

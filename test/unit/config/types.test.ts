@@ -118,6 +118,19 @@ describe("the list", () => {
       "no usable JSON Schema",
     ],
     [
+      "a pattern that is none",
+      of("connectors/b", { type: "b", config: { properties: { t: { type: "string", pattern: "(" } } } }),
+      "Invalid regular expression",
+    ],
+    [
+      "a schema of another draft",
+      of("connectors/b", {
+        type: "b",
+        config: { $schema: "https://json-schema.org/draft/2020-12/schema", properties: {} },
+      }),
+      "expected http://json-schema.org/draft-07/schema#",
+    ],
+    [
       "a taken key",
       of("connectors/b", { type: "b", config: { properties: { name: {} } } }),
       "1:1 the config key `name` is taken",

@@ -1,0 +1,3 @@
+import type { Validator } from "./messages.js";
+
+export const draft07: Validator;
