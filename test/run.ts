@@ -1,6 +1,6 @@
 // `npm test`: the one command that checks everything. `--static` (npm run check) leaves the tests out; other arguments go to vitest, as filters.
 //
-//   connectors' libraries ─▶ generated files ─▶ types, lint and format side by side ─▶ tests
+//   connectors' libraries beside the format ─▶ generated files beside types and lint ─▶ tests
 //
 // Every step runs, also after one failed. The last line is `N passed, N failed` (and `, N skipped`), where each static check counts as one test;
 // the exit code is 1 when anything failed.
@@ -36,10 +36,6 @@ function step(title: string, run: () => Counts): Counts {
 }
 
 const outcome = (ok: boolean): Counts => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 });
-
-function staticCheck(title: string, args: readonly string[]): Counts {
-  return step(title, () => outcome(node(args)));
-}
 
 /** Checks that do not need each other: each runs on one core only. What they print is kept apart. */
 function sideBySide(
@@ -106,13 +102,15 @@ const args = process.argv.slice(2);
 const onlyStatic = args.includes("--static");
 const filters = args.filter((arg) => arg !== "--static");
 const results = [
-  // They are no part of `npm ci`; types and tests need them all.
-  staticCheck("libraries of the connectors", ["runtime/main.ts", "install", "--all"]),
-  staticCheck("generated files are current", ["schema/generate.ts", "--check"]),
   ...(await sideBySide([
+    // They are no part of `npm ci`; types, lint and tests need them all.
+    ["libraries of the connectors", ["runtime/main.ts", "install", "--all"]],
+    ["format", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
+  ])),
+  ...(await sideBySide([
+    ["generated files are current", ["schema/generate.ts", "--check"]],
     ["types", [bin("typescript/bin/tsc"), "-p", ".", "--noEmit"]],
     ["lint", [bin("eslint/bin/eslint.js"), "--max-warnings=0", "."]],
-    ["format", [bin("prettier/bin/prettier.cjs"), "--check", "--log-level=warn", "."]],
   ])),
 ];
 if (!onlyStatic) results.push(step("tests", () => tests(filters)));
