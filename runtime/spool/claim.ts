@@ -38,17 +38,15 @@ export async function claimDrop(outbox: Outbox, file: string, drop: ReadMessage)
   }
   try {
     if (!withReserve(() => move(source, target))) return { kind: "gone" };
-    if (!isUnchanged(fd, target, drop.bytes)) {
-      putBack(outbox, target, file);
-      return { kind: "changed" };
-    }
+    let isClaimed = false;
     try {
+      if (!isUnchanged(fd, target, drop.bytes)) return { kind: "changed" };
       // COMMIT POINT: accepted. The producer did not sync its bytes: a claim whose content is lost in a power cut would be a lost message. Both at once, since a journal
       // commits them together. outbox/ is not synced: where a file system gives the old name back after a power cut, it is a drop with a known id (row 10).
       await bothOrNeither(syncFile(fd), syncFolder(outbox.paths.sending));
-    } catch (error) {
-      putBack(outbox, target, file);
-      throw error;
+      isClaimed = true;
+    } finally {
+      if (!isClaimed) putBack(outbox, target, file);
     }
   } catch (error) {
     throw claimFailed(file, source, error);

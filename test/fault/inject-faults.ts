@@ -22,8 +22,9 @@ export class Dead extends Error {
 const errnosOf: Record<string, readonly Fault[]> = {
   create: ["EIO", "ENOSPC", "EMFILE"],
   open: ["EIO", "EMFILE"],
-  read: ["EMFILE"],
-  list: ["EMFILE"],
+  read: ["EIO", "EMFILE"],
+  list: ["EIO", "EMFILE"],
+  pread: ["EIO"],
   write: ["EIO", "ENOSPC", "short write"],
   fsync: ["EIO", "ENOSPC"],
   truncate: ["EIO"],
@@ -40,7 +41,7 @@ const errnosOf: Record<string, readonly Fault[]> = {
 };
 
 /** Calls that open for reading: a process that is killed there is the same as one killed at the call before or after. */
-const readers = new Set(["open", "read", "list"]);
+const readers = new Set(["open", "read", "list", "pread"]);
 
 export function faultsOf({ what }: Call): Fault[] {
   const verb = what.split(" ", 1)[0] ?? "";
@@ -53,6 +54,15 @@ export const isKill = (fault: Fault): boolean => fault === "kill before" || faul
 
 /** Whether the call is one that changes something on the disk. */
 export const changes = ({ what }: Call): boolean => !readers.has(what.split(" ", 1)[0] ?? "");
+
+/** A path below the spool, without what differs from run to run. */
+export function withoutChance(path: string): string {
+  return path
+    .replace(/^tmp\/.+/, "tmp/*")
+    .replaceAll(/\d{8}T\d{6}\.\d{6}Z/g, "<time>")
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
+    .replaceAll(/\b[a-z2-7]{26}\b/g, "<id>");
+}
 
 const texts: Record<string, { errno: number; text: string }> = {
   EIO: { errno: -5, text: "i/o error" },

@@ -10,7 +10,16 @@ import type { DatabaseSync } from "node:sqlite";
 import { type FileSystem, realFileSystem } from "../../runtime/spool/fs.ts";
 import { isLooking } from "../helpers/seam.ts";
 import { injectDatabase } from "./inject-database.ts";
-import { type Call, Dead, errnoError, type Fault, type Plan, sqliteError } from "./inject-faults.ts";
+import { deadAware } from "./inject-dead.ts";
+import {
+  type Call,
+  Dead,
+  errnoError,
+  type Fault,
+  type Plan,
+  sqliteError,
+  withoutChance,
+} from "./inject-faults.ts";
 
 export interface InjectOptions {
   /** The spool: calls elsewhere are passed on unseen. */
@@ -114,15 +123,6 @@ class Injector {
   }
 }
 
-/** A path below the spool, without what differs from run to run. */
-export function withoutChance(path: string): string {
-  return path
-    .replace(/^tmp\/.+/, "tmp/*")
-    .replaceAll(/\d{8}T\d{6}\.\d{6}Z/g, "<time>")
-    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
-    .replaceAll(/\b[a-z2-7]{26}\b/g, "<id>");
-}
-
 /** What the flag "w" stands for. */
 const writing = constants.O_CREAT | constants.O_WRONLY;
 
@@ -186,6 +186,14 @@ export function inject(options: InjectOptions): Injected {
     opendirSync: (path, ...rest) => one("list", path, () => real.opendirSync(path, ...rest)),
     readFileSync: ((path: string, ...rest: []) =>
       one("read", path, () => real.readFileSync(path, ...rest))) as FileSystem["readFileSync"],
+    readSync: ((fd: number, ...rest: [Uint8Array]) => {
+      const run = (): number => real.readSync(fd, ...rest);
+      return isOurs(fd) ? injector.step(`pread ${nameOf(fd)}`, { run }) : run();
+    }) as FileSystem["readSync"],
+    read: ((fd: number, ...rest: unknown[]) => {
+      const what = isOurs(fd) ? `pread ${nameOf(fd)}` : undefined;
+      later(rest.pop() as Callback, what, (done) => real.read(fd, ...([...rest, done] as [never])));
+    }) as FileSystem["read"],
     fsync: ((fd: number, callback: Callback) => {
       later(callback, isOurs(fd) ? `fsync ${nameOf(fd)}` : undefined, (done) =>
         real.fsync(fd, done as never),
@@ -268,27 +276,6 @@ export function inject(options: InjectOptions): Injected {
       injector.isArmed = false;
     },
   };
-}
-
-/** A dead process reads nothing either: else its loops would go on. */
-function deadAware(fs: FileSystem, injector: Injector): Partial<FileSystem> {
-  const names = [
-    "lstatSync",
-    "statSync",
-    "fstatSync",
-    "readSync",
-    "readlinkSync",
-    "realpathSync",
-    "watch",
-  ] as const;
-  const wrap = (name: (typeof names)[number]): unknown => {
-    const run = fs[name] as (...args: unknown[]) => unknown;
-    return (...args: unknown[]): unknown => {
-      injector.expectAlive();
-      return run(...args);
-    };
-  };
-  return Object.fromEntries(names.map((name) => [name, wrap(name)]));
 }
 
 function orDead(act: () => never, fail: (error: Error) => void): void {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { changes } from "./inject-faults.ts";
-import { withoutChance } from "./inject.ts";
+import { withoutChance } from "./inject-faults.ts";
 import { parseStrace, straceMissing, type SystemCall } from "./inject-strace.ts";
 import { scenarios } from "./scenarios.ts";
 import { withFolder } from "./syscalls-case.ts";
