@@ -25,6 +25,7 @@ const errnosOf: Record<string, readonly Fault[]> = {
   read: ["EIO", "EMFILE"],
   list: ["EIO", "EMFILE"],
   pread: ["EIO"],
+  stat: ["EIO"],
   write: ["EIO", "ENOSPC", "short write"],
   fsync: ["EIO", "ENOSPC"],
   truncate: ["EIO"],
@@ -41,7 +42,7 @@ const errnosOf: Record<string, readonly Fault[]> = {
 };
 
 /** Calls that open for reading: a process that is killed there is the same as one killed at the call before or after. */
-const readers = new Set(["open", "read", "list", "pread"]);
+const readers = new Set(["open", "read", "list", "pread", "stat"]);
 
 export function faultsOf({ what }: Call): Fault[] {
   const verb = what.split(" ", 1)[0] ?? "";

@@ -1,4 +1,4 @@
-// A file system that knows every call which changes the spool, and makes one of them fail, or be the last one of its process.
+// A file system that knows every call to the spool, and makes one of them fail, or be the last one of its process.
 //
 // Why here and not with strace: runtime/spool reaches the disk through one interface (runtime/spool/fs.ts; test/unit/architecture.test.ts holds that), so a wrapper sees
 // every call, once, by name, whichever thread of libuv's pool makes it. strace counts per thread, sees one mkdir -p as several calls, and costs a process for
@@ -186,6 +186,14 @@ export function inject(options: InjectOptions): Injected {
     opendirSync: (path, ...rest) => one("list", path, () => real.opendirSync(path, ...rest)),
     readFileSync: ((path: string, ...rest: []) =>
       one("read", path, () => real.readFileSync(path, ...rest))) as FileSystem["readFileSync"],
+    lstatSync: ((path: string, ...rest: []) =>
+      one("stat", path, () => real.lstatSync(path, ...rest))) as FileSystem["lstatSync"],
+    statSync: ((path: string, ...rest: []) =>
+      one("stat", path, () => real.statSync(path, ...rest))) as FileSystem["statSync"],
+    fstatSync: ((fd: number, ...rest: []) =>
+      isOurs(fd)
+        ? injector.step(`stat ${nameOf(fd)}`, { run: () => real.fstatSync(fd, ...rest) })
+        : real.fstatSync(fd, ...rest)) as FileSystem["fstatSync"],
     readSync: ((fd: number, ...rest: [Uint8Array]) => {
       const run = (): number => real.readSync(fd, ...rest);
       return isOurs(fd) ? injector.step(`pread ${nameOf(fd)}`, { run }) : run();
