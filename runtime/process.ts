@@ -18,6 +18,11 @@ export function spawnTethered(
   return spawn(setpriv, ["--pdeathsig", "KILL", "--", command, ...args], options);
 }
 
+/** What node needs to load a connector. Only tsx's half for ES modules: the other one takes a connector whose folder is no package for CommonJS, and gives it an SDK of its own. */
+export function loaderArguments(loader: "node" | "tsx"): string[] {
+  return loader === "tsx" ? ["--import", import.meta.resolve("tsx/esm")] : [];
+}
+
 let found: string | undefined | null = null;
 
 /** Path of setpriv, or undefined where there is no parent-death signal. */

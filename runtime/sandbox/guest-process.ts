@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { errnoOf, SpoolwayError } from "../errors.ts";
-import { findExecutable } from "../process.ts";
+import { findExecutable, loaderArguments } from "../process.ts";
 import { LineLog } from "../sdk/program/line-log.ts";
 import type { Logger } from "../sdk.ts";
 import { within } from "../timing.ts";
@@ -169,8 +169,7 @@ function launch(view: View, hosts: readonly string[]): { options: string[]; data
 }
 
 function command(memoryMb: number, loader: "node" | "tsx"): string[] {
-  const tsx = loader === "tsx" ? ["--import", import.meta.resolve("tsx")] : [];
-  const node = [process.execPath, `--max-old-space-size=${memoryMb}`, ...tsx, entry];
+  const node = [process.execPath, `--max-old-space-size=${memoryMb}`, ...loaderArguments(loader), entry];
   const prlimit = findExecutable("prlimit");
   return prlimit === undefined ? node : [prlimit, ...limits(memoryMb), "--", ...node];
 }

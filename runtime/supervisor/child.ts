@@ -11,7 +11,7 @@ import type { Readable } from "node:stream";
 import type { Heartbeat } from "../../schema/types.ts";
 import type { ConnectorConfig } from "../config/model.ts";
 import type { Ending, FromConnector, ToConnector } from "../ipc.ts";
-import { spawnTethered } from "../process.ts";
+import { loaderArguments, spawnTethered } from "../process.ts";
 
 const entry = join(import.meta.dirname, "../connector/process.ts");
 /** What a stopping process gets beyond its drain time, to close its session. */
@@ -154,9 +154,8 @@ const youngSpace = "--max-semi-space-size=4";
 
 /** Nothing of the configuration is in the arguments, which every user of the machine can read; the name is there for `ps`. */
 function nodeArguments(connector: ConnectorConfig): string[] {
-  const loader = connector.loader === "tsx" ? ["--import", import.meta.resolve("tsx")] : [];
   const memory = [youngSpace, `--max-old-space-size=${connector.settings.memoryMb}`];
-  return [...memory, ...loader, entry, connector.name];
+  return [...memory, ...loaderArguments(connector.loader), entry, connector.name];
 }
 
 /** glibc gives each of Node's ten threads a heap of its own, and none of them gives back what the compiler needed for a moment: 2 to 15 MB of a connector that has just started. */

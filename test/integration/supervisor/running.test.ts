@@ -216,31 +216,41 @@ describe("it ends", () => {
   });
 });
 
-test("a connector in the home folder, with syntax that only tsx knows, runs", async () => {
-  const bus = await startBus({ connectors: [] });
-  const folder = join(bus.home, "mine");
-  mkdirSync(folder);
-  // tsx takes its word for what kind of module a .ts file is.
-  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  const config = { type: "object", additionalProperties: false, properties: {} };
-  writeFileSync(
-    join(folder, "manifest.json"),
-    JSON.stringify({ type: "mine", title: "Mine", loader: "tsx", config }),
-  );
-  writeFileSync(
-    join(folder, "connector.ts"),
-    `import { defineConnector, sleep } from "spoolway/sdk";
+test.each([
+  ["is a package", '{"type":"module"}'],
+  ["is none", undefined],
+])(
+  "a connector in the home folder, with syntax that only tsx knows, runs where its folder %s",
+  async (_what, ownPackage) => {
+    const bus = await startBus({ connectors: [] });
+    const folder = join(bus.home, "mine");
+    mkdirSync(folder);
+    if (ownPackage !== undefined) writeFileSync(join(folder, "package.json"), ownPackage);
+    const config = { type: "object", additionalProperties: false, properties: {} };
+    writeFileSync(
+      join(folder, "manifest.json"),
+      JSON.stringify({ type: "mine", title: "Mine", loader: "tsx", config }),
+    );
+    writeFileSync(
+      join(folder, "connector.ts"),
+      `import { defineConnector, reject, sleep } from "spoolway/sdk";
     enum Word { Hello = "hello" }
     export default defineConnector({
       async connect() { console.log(Word.Hello); },
       async receive(_session, ctx) { await sleep(1e9, ctx.signal); },
+      async send() { throw reject("nobody is there"); },
     });`,
-  );
-  bus.configure([{ name: "mine", type: "./mine" }]);
-  await bus.waitForConnector("mine", (now) => now.state === "live" || now.state === "stopped");
-  expect(bus.connector("mine")).toMatchObject({ state: "live" });
-  await waitFor(() => bus.logs().includes('"text":"hello"'));
-});
+    );
+    bus.configure([{ name: "mine", type: "./mine" }]);
+    await bus.waitForConnector("mine", (now) => now.state === "live" || now.state === "stopped");
+    expect(bus.connector("mine")).toMatchObject({ state: "live" });
+    await waitFor(() => bus.logs().includes('"text":"hello"'));
+    // Its SDK is the runtime's own, and no second one that is known to nobody.
+    const id = bus.send("mine", { conversation_id: "c", text: "hi" });
+    const letter = await bus.waitForDeadLetter("mine", id);
+    expect(letter).toMatchObject({ code: "rejected", error: "nobody is there" });
+  },
+);
 
 test("thirty connectors start without a delay for the first", { timeout: 90_000 }, async () => {
   const names = Array.from({ length: 30 }, (_, index) => `c${index}`);
