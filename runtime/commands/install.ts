@@ -13,6 +13,8 @@ import { didYouMean } from "../config/suggest.ts";
 import { type FoundType, listTypes } from "../config/types.ts";
 import { SpoolwayError } from "../errors.ts";
 import { librariesOf, missingLibraries } from "../libraries.ts";
+import { request } from "../spool/control.ts";
+import { lookAtBus } from "./bus.ts";
 import type { CommandContext } from "./context.ts";
 
 interface Outcome {
@@ -42,11 +44,27 @@ export async function install(
     const result = libraries.length === 0 ? "needs none" : isThere ? "was there" : "installed";
     outcomes.push({ type, libraries, bytes: await sizeOf(join(folder, "node_modules")), result });
   }
-  if (json) out.write(`${JSON.stringify({ types: outcomes }, null, 2)}\n`);
+  const restarted = await wake(
+    context.spool,
+    wanted.map(({ type }) => type),
+  );
+  if (json) out.write(`${JSON.stringify({ types: outcomes, restarted }, null, 2)}\n`);
   else if (outcomes.length === 0)
     out.write("connectors.yml uses no type yet. Name one: spoolway install TYPE\n");
   else out.write(`${table(outcomes, color)}\n`);
+  if (!json && restarted.length > 0) out.write(`restarting ${restarted.join(", ")}: see spoolway status\n`);
   return 0;
+}
+
+/** Connectors of a running bus that have stopped because a library was missing start again; returns their names. */
+async function wake(spool: string, types: readonly string[]): Promise<string[]> {
+  const { state, status } = lookAtBus(spool);
+  if (state !== "running") return [];
+  const names = (status?.connectors ?? [])
+    .filter(({ type, error }) => types.includes(type) && error?.code === "library_missing")
+    .map(({ name }) => name);
+  for (const name of names) await request(spool, name, "restart");
+  return names;
 }
 
 /** Named ones, all, or those that connectors.yml uses. */
