@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { ConnectorStatus, SupervisorStatus } from "../../schema/types.ts";
 import { errnoOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { isDropName } from "../spool/names.ts";
+import { remove } from "../spool/disk.ts";
+import { isDropName, isInstanceName } from "../spool/names.ts";
 import { supervisorStatusPath } from "../spool/heartbeats.ts";
 import { writeVolatile } from "../spool/volatile.ts";
 
@@ -102,6 +103,15 @@ export function findOrphans(root: string, known: ReadonlySet<string>): Orphan[] 
   return [...files]
     .map(([name, count]) => ({ name, files: count }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Removes heartbeat/<name>.json of connectors that are not in `known`: a last sign of life would say "live" for ever. Other files are left alone. */
+export function removeOldHeartbeats(root: string, known: ReadonlySet<string>): void {
+  const folder = join(root, "heartbeat");
+  for (const { name: file } of firstEntries(folder)) {
+    const name = file.endsWith(".json") ? file.slice(0, -".json".length) : "";
+    if (isInstanceName(name) && !known.has(name)) remove(join(folder, file));
+  }
 }
 
 /** What is in a folder, at most maxCounted entries; nothing when it is gone or not ours to read. */

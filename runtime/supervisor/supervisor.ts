@@ -13,7 +13,7 @@ import type { Log } from "../log.ts";
 import { ControlFolder } from "./control.ts";
 import { Keeper, type KeeperHost } from "./keeper.ts";
 import { ConfigWatch, logProblems, planReload, problemText } from "./reload.ts";
-import { findOrphans, StatusFile, type Orphan } from "./status.ts";
+import { findOrphans, removeOldHeartbeats, StatusFile, type Orphan } from "./status.ts";
 import type { StopRequest } from "./stop.ts";
 import { checkIntervalMs } from "./watchdog.ts";
 
@@ -119,6 +119,7 @@ export class Supervisor implements KeeperHost {
 
   forget(name: string): void {
     this.keepers.delete(name);
+    this.ticks = 0; // its heartbeat and its messages are nobody's now
     this.changed();
     if (this.keepers.size === 0) this.allGone?.();
   }
@@ -128,7 +129,10 @@ export class Supervisor implements KeeperHost {
     this.timer = setTimeout(() => this.tick(), checkIntervalMs);
     for (const keeper of [...this.keepers.values()]) this.guarded(keeper.name, () => keeper.tick());
     if (!this.stopping) this.guarded("control", () => this.control.scan());
-    if (this.ticks % orphansEveryTicks === 0) this.guarded("outbox", () => this.lookForOrphans());
+    if (this.ticks % orphansEveryTicks === 0) {
+      this.guarded("outbox", () => this.lookForOrphans());
+      this.guarded("heartbeat", () => removeOldHeartbeats(this.spool, new Set(this.keepers.keys())));
+    }
     this.ticks += 1;
     this.statusFile.write();
   }

@@ -1,6 +1,6 @@
 // A running bus: what people can ask of it, what may happen to it, and how it ends.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -107,6 +107,19 @@ describe("a person can", () => {
     await waitFor(() => bus.connector("broken")?.error === undefined);
     expect(pidOf(bus, "broken")).toBe(before.get("broken"));
     expect(pidOf(bus, "same")).toBe(before.get("same"));
+  });
+
+  test("leave no heartbeat of a connector that is gone, now or in an earlier run", async () => {
+    const bus = await startBus({ connectors: [steady("a"), steady("b")] });
+    const beats = () => readdirSync(join(bus.spool, "heartbeat")).sort();
+    for (const mine of ["notes.txt", "Mine.json"]) writeFileSync(join(bus.spool, "heartbeat", mine), "{}");
+    bus.configure([steady("a")]);
+    const left = ["Mine.json", "_supervisor.json", "a.json", "notes.txt"];
+    await waitFor(() => beats().join() === left.join(), { timeoutMs: 20_000, message: () => beats().join() });
+    await bus.stop();
+    bus.configure([steady("c")]);
+    await bus.start();
+    await waitFor(() => !beats().includes("a.json"), { timeoutMs: 20_000 });
   });
 
   test("see messages that nobody will send; they stay untouched", async () => {
