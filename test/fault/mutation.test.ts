@@ -3,13 +3,24 @@
 //
 // SPOOLWAY_MUTATIONS (default 3) and SPOOLWAY_SEED are parameters: a seed repeats the choice.
 import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { atEnd, endChild, trackChild } from "../helpers/children.ts";
 import { projectRoot } from "../helpers/command.ts";
+import { mutations } from "../mutation/mutations.ts";
 
 const count = Number(process.env.SPOOLWAY_MUTATIONS ?? 3);
 const seed = Number(process.env.SPOOLWAY_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+test("every step of the list stands in the source, once, and the tests that notice it are there", () => {
+  const wrong = mutations.flatMap(({ id, file, find, tests }) => {
+    const times = readFileSync(join(projectRoot, file), "utf8").split(find).length - 1;
+    const gone = tests.filter((path) => !existsSync(join(projectRoot, path)));
+    return times === 1 && gone.length === 0 ? [] : [`${id}: ${times} times in ${file}, no ${gone.join(" ")}`];
+  });
+  expect(wrong).toEqual([]);
+});
 
 test(
   "steps of the spool that are taken out, chosen by chance, are noticed",
