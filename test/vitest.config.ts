@@ -35,7 +35,7 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: `${root}/node_modules/.cache/spoolway` },
     // As node itself imports CommonJS; else the generated validators find their helpers in another place than in production.
     deps: { interopDefault: false },
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
     sequence: { sequencer: LongestFirst },

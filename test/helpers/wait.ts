@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface WaitOptions {
-  /** Default 15 s: generous, since a test machine may be busy. A passing wait costs only as long as the thing takes. */
+  /** Default 25 s: generous, since a test machine may be busy. A passing wait costs only as long as the thing takes. */
   timeoutMs?: number;
   /** What was waited for, for the error; a function is asked at the end, when it can say what was there instead. */
   message?: string | (() => string | Promise<string>);
@@ -15,7 +15,7 @@ type Found<T> = Exclude<T, undefined | null | false>;
  * Polls `check` until it gives something (not undefined, null or false) and resolves with that. A throw counts as "not yet"; the last one is in the error.
  */
 export async function waitFor<T>(check: () => T | Promise<T>, options: WaitOptions = {}): Promise<Found<T>> {
-  const { timeoutMs = 15_000, everyMs = 20 } = options;
+  const { timeoutMs = 25_000, everyMs = 20 } = options;
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
