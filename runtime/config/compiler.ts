@@ -41,7 +41,9 @@ function noteSecret({ schema, gen, it }: KeywordCxt): void {
 const ajv = createCompiler();
 
 const metaSchema = "http://json-schema.org/draft-07/schema#";
-const isDraft07 = (name: unknown): boolean => name === metaSchema || `${String(name)}#` === metaSchema;
+/** With ajv's other name for it; the # is nobody's. */
+const draft07Names = new Set(["http://json-schema.org/draft-07/schema", "http://json-schema.org/schema"]);
+const isDraft07 = (name: unknown): boolean => draft07Names.has(String(name).replace(/#$/, ""));
 
 /** Throws what is wrong with the schema, in words for its author. */
 export function compileSchema(schema: object): Check {

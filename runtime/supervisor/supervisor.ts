@@ -17,7 +17,7 @@ import { findOrphans, removeOldHeartbeats, StatusFile, type Orphan } from "./sta
 import type { StopRequest } from "./stop.ts";
 import { checkIntervalMs } from "./watchdog.ts";
 
-const orphansEveryTicks = 10;
+const leftoversEveryTicks = 10;
 const secondLookMs = 2000;
 /** After SIGKILL to every connector: only a process stuck in the kernel takes longer. */
 const afterKillMs = 5000;
@@ -129,7 +129,8 @@ export class Supervisor implements KeeperHost {
     this.timer = setTimeout(() => this.tick(), checkIntervalMs);
     for (const keeper of [...this.keepers.values()]) this.guarded(keeper.name, () => keeper.tick());
     if (!this.stopping) this.guarded("control", () => this.control.scan());
-    if (this.ticks % orphansEveryTicks === 0) {
+    // While it ends each connector is forgotten in turn: what they leave is not left behind.
+    if (!this.stopping && this.ticks % leftoversEveryTicks === 0) {
       this.guarded("outbox", () => this.lookForOrphans());
       this.guarded("heartbeat", () => removeOldHeartbeats(this.spool, new Set(this.keepers.keys())));
     }
@@ -152,7 +153,7 @@ export class Supervisor implements KeeperHost {
   private lookForOrphans(): void {
     this.orphans = findOrphans(this.spool, new Set(this.keepers.keys()));
     for (const { name, files } of this.orphans) {
-      if (this.orphansSaid.has(name) || this.stopping) continue;
+      if (this.orphansSaid.has(name)) continue;
       this.orphansSaid.add(name);
       const message =
         name === "."

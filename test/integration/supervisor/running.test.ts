@@ -122,6 +122,28 @@ describe("a person can", () => {
     await waitFor(() => !beats().includes("a.json"), { timeoutMs: 20_000 });
   });
 
+  test("stop it while one connector takes long: the others' heartbeats stay, and their messages are no orphans", async () => {
+    const slow = {
+      name: "slow",
+      type: join(projectRoot, "test/helpers/connectors/trouble"),
+      how: "stubborn",
+    };
+    const bus = await startBus({
+      connectors: [steady("a"), slow],
+      defaults: { supervisor: { kill_after: "1s", shutdown: "8s" } },
+    });
+    const half = join(bus.spool, "outbox/a/half.json");
+    writeFileSync(half, '{"text":');
+    await bus.stop();
+    expect(existsSync(half)).toBe(true);
+    expect(readdirSync(join(bus.spool, "heartbeat")).sort()).toEqual([
+      "_supervisor.json",
+      "a.json",
+      "slow.json",
+    ]);
+    expect(bus.status()?.orphan_outboxes).toBeUndefined();
+  });
+
   test("see messages that nobody will send; they stay untouched", async () => {
     const bus = await startBus({ connectors: [steady("a")] });
     const path = bus.drop("ghost", { conversation_id: "c", text: "x" });

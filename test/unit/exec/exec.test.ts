@@ -285,12 +285,13 @@ describe("what the program writes", () => {
   it("is not disturbed by gigabytes on stderr", { timeout: 120_000 }, async () => {
     const { ctx, send } = await start(["python3", join(programs, "floods_stderr.py"), "1024"]);
     const rss = process.memoryUsage().rss;
+    const begun = performance.now();
     expect(await send("while it floods", 20_000)).toBeDefined();
     await waitFor(() => ctx.texts().includes("flood over"), { timeoutMs: 90_000 });
     expect(await send("after")).toBeDefined();
     expect(process.memoryUsage().rss - rss).toBeLessThan(100 << 20);
     const lines = ctx.logged("program.stderr");
-    expect(lines.length).toBeLessThan(101 * 120);
+    expect(lines.length).toBeLessThan(101 * ((performance.now() - begun) / 1000 + 3));
     expect(lines.every(({ fields }) => String(fields.text ?? "").length <= 2048)).toBe(true);
     expect(lines.some(({ fields }) => Number(fields.suppressed) > 1000)).toBe(true);
   });
